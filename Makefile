@@ -1,0 +1,1 @@
+# Thin on purpose: set-up here, everything else in `.venv/bin/backport`.

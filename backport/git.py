@@ -1,0 +1,367 @@
+"""The one door to git: objects through GitPython, merging through git's plumbing.
+
+Everything happens in a bare object store: no worktree, no index, no checkout. All ids are full
+40-digit hex strings; all contents are bytes.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gitdb.exc
+from git import Repo as PyRepo
+from git.exc import InvalidGitRepositoryError, NoSuchPathError
+
+from backport import process
+from backport.errors import BackportError, UsageError
+
+ZERO = "0" * 40
+FILE_MODE = "100644"
+TREE_MODE = "040000"
+
+# Neither the user's nor the machine's git configuration may change a result.
+HERMETIC = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """A name, an address and a moment (`date` is git's raw form, `<seconds> <zone>`)."""
+
+    name: str
+    email: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One blob of a tree; `mode` is git's six octal digits."""
+
+    mode: str
+    oid: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path that differs between two trees; a missing side is None."""
+
+    path: str
+    old: Entry | None
+    new: Entry | None
+
+
+@dataclass(frozen=True)
+class CommitInfo:
+    """A commit as stored; `message` is the whole text."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    author: Person
+    committer: Person
+    message: str
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.split("\n", 1)[0]
+
+
+@dataclass(frozen=True)
+class Unmerged:
+    """One path that a merge left in conflict: its base, our and their side (None: absent)."""
+
+    path: str
+    base: Entry | None
+    ours: Entry | None
+    theirs: Entry | None
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """A three-way merge of trees: `tree` holds markers where `unmerged` names a path."""
+
+    tree: str
+    unmerged: tuple[Unmerged, ...]
+
+
+class Git:
+    """One repository, opened for reading and for adding objects."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._repo = PyRepo(path)
+        except (InvalidGitRepositoryError, NoSuchPathError) as err:
+            raise UsageError(f"{path}: not a git repository") from err
+        self.path = Path(self._repo.git_dir)
+
+    @classmethod
+    def init_bare(cls, path: Path) -> Git:
+        """Create an empty bare repository, or open the one that is there."""
+        if not (path / "HEAD").is_file():
+            path.mkdir(parents=True, exist_ok=True)
+            process.run(["git", "init", "-q", "--bare", path], env=HERMETIC)
+            config = {"core.compression": "1", "gc.auto": "0", "core.logAllRefUpdates": "true"}
+            for key, value in config.items():
+                process.run(["git", "--git-dir", path, "config", key, value], env=HERMETIC)
+        return cls(path)
+
+    def run(
+        self,
+        *args: str | Path,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        timeout: float | None = None,
+    ) -> process.Completed:
+        """Run a git command on this repository."""
+        argv = [
+            "git",
+            "--git-dir",
+            str(self.path),
+            "-c",
+            "merge.renames=false",
+            "-c",
+            "merge.conflictStyle=diff3",
+            "-c",
+            "diff.algorithm=histogram",
+            *args,
+        ]
+        return process.run(
+            argv, stdin=stdin, env={**HERMETIC, **(env or {})}, check=check, timeout=timeout
+        )
+
+    # -- reading
+
+    def resolve(self, rev: str) -> str | None:
+        """The id that `rev` names, peeled to a commit or tree as written; None if there is none."""
+        done = self.run("rev-parse", "--verify", "-q", "--end-of-options", rev, check=False)
+        return done.text.strip() if done.returncode == 0 else None
+
+    def blob(self, oid: str) -> bytes:
+        """The bytes of a blob."""
+        try:
+            data: bytes = self._repo.odb.stream(binascii.unhexlify(oid)).read()
+        except (gitdb.exc.BadObject, ValueError) as err:
+            # gitdb reads packs it knew when it opened; git itself knows the newest.
+            done = self.run("cat-file", "blob", oid, check=False)
+            if done.returncode:
+                raise BackportError(f"{self.path}: no blob {oid}") from err
+            return done.stdout
+        return data
+
+    def commit(self, oid: str) -> CommitInfo:
+        """Read one commit; an unknown id is a `UsageError`."""
+        done = self.run("cat-file", "commit", oid, check=False)
+        if done.returncode:
+            raise UsageError(f"{oid}: no such commit in {self.path}")
+        return parse_commit(oid, done.stdout)
+
+    def tree_of(self, rev: str) -> str:
+        """The tree of a commit-ish or tree-ish."""
+        found = self.resolve(f"{rev}^{{tree}}")
+        if found is None:
+            raise UsageError(f"{rev}: names no tree in {self.path}")
+        return found
+
+    def entries(self, tree: str, paths: Sequence[str] = ()) -> dict[str, Entry]:
+        """The blobs below `paths` (everything without any) of a tree, by path."""
+        args = ["ls-tree", "-r", "-z", "--full-tree", tree]
+        done = self.run(*args, *(["--", *paths] if paths else []))
+        return dict(_tree_line(line) for line in done.text.split("\0") if line)
+
+    def entry(self, tree: str, path: str) -> Entry | None:
+        """One blob of a tree."""
+        return self.entries(tree, [path]).get(path)
+
+    def read(self, tree: str, path: str) -> bytes | None:
+        """The contents of a path in a tree, None if it is not there."""
+        found = self.entry(tree, path)
+        return None if found is None else self.blob(found.oid)
+
+    def changes(self, old: str, new: str) -> list[Change]:
+        """The paths that differ between two trees, in path order, renames as delete and add."""
+        done = self.run("diff-tree", "-r", "-z", "--no-renames", old, new)
+        fields = done.text.split("\0")
+        return [_change(fields[i], fields[i + 1]) for i in range(0, len(fields) - 1, 2)]
+
+    def diff(self, old: str, new: str, *args: str) -> bytes:
+        """The textual difference of two trees or blobs."""
+        return self.run(
+            "diff", "--no-color", "--no-renames", "--no-ext-diff", *args, old, new
+        ).stdout
+
+    def grep(
+        self, tree: str, pattern: str, paths: Sequence[str] = ()
+    ) -> list[tuple[str, int, str]]:
+        """Lines of a tree that match a basic extended regex: (path, line from 1, text)."""
+        done = self.run(
+            "grep", "-I", "-n", "-z", "-E", "-e", pattern, tree, "--", *paths, check=False
+        )
+        if done.returncode > 1:
+            raise process.ProcessFailed(done)
+        return [_grep_line(line, tree) for line in done.text.splitlines() if line]
+
+    # -- writing objects
+
+    def write_blob(self, data: bytes) -> str:
+        """Store bytes, give their id."""
+        return self.run("hash-object", "-w", "--stdin", stdin=data).text.strip()
+
+    def edit_tree(self, tree: str, edits: Mapping[str, Entry | None]) -> str:
+        """A tree with some paths set (`Entry`) or removed (None)."""
+        if not edits:
+            return tree
+        here: dict[str, Entry | None] = {}
+        below: dict[str, dict[str, Entry | None]] = {}
+        for path, entry in edits.items():
+            head, _, rest = path.partition("/")
+            if rest:
+                below.setdefault(head, {})[rest] = entry
+            else:
+                here[head] = entry
+        listing = self._listing(tree) if tree else {}
+        for name, sub in below.items():
+            old = listing.get(name)
+            new = self.edit_tree(old.oid if old and old.mode == TREE_MODE else "", sub)
+            here[name] = Entry(TREE_MODE, new) if new else None
+        for name, entry in here.items():
+            if entry is None:
+                listing.pop(name, None)
+            else:
+                listing[name] = entry
+        return self._mktree(listing)
+
+    def commit_tree(
+        self,
+        tree: str,
+        parents: Iterable[str],
+        message: str,
+        author: Person,
+        committer: Person,
+    ) -> str:
+        """Store a commit; the same arguments give the same id everywhere."""
+        env = {
+            "GIT_AUTHOR_NAME": author.name,
+            "GIT_AUTHOR_EMAIL": author.email,
+            "GIT_AUTHOR_DATE": author.date,
+            "GIT_COMMITTER_NAME": committer.name,
+            "GIT_COMMITTER_EMAIL": committer.email,
+            "GIT_COMMITTER_DATE": committer.date,
+        }
+        flags = [arg for parent in parents for arg in ("-p", parent)]
+        done = self.run("commit-tree", tree, *flags, "-F", "-", stdin=message.encode(), env=env)
+        return done.text.strip()
+
+    def merge_trees(self, base: str, ours: str, theirs: str) -> MergeResult:
+        """Three-way merge of trees in core, as a cherry-pick of `theirs` (on `base`) onto `ours`.
+
+        git 2.39 has no --merge-base: three throw-away commits say which tree is the base.
+        """
+        who = Person("merge", "merge@localhost", "0 +0000")
+        root = self.commit_tree(base, [], "base", who, who)
+        left = self.commit_tree(ours, [root], "ours", who, who)
+        right = self.commit_tree(theirs, [root], "theirs", who, who)
+        done = self.run(
+            "merge-tree", "--write-tree", "-z", "--no-messages", left, right, check=False
+        )
+        if done.returncode > 1:
+            raise process.ProcessFailed(done)
+        tree, *rest = done.text.split("\0")
+        return MergeResult(tree, _unmerged(rest))
+
+    # -- refs
+
+    def ref(self, name: str) -> str | None:
+        """What a full ref name points at."""
+        return self.resolve(f"{name}^{{commit}}")
+
+    def update_ref(self, name: str, new: str, expected: str | None, reason: str) -> None:
+        """Move a ref once, only if it is still at `expected` (None: it must not exist)."""
+        done = self.run("update-ref", "-m", reason, name, new, expected or ZERO, check=False)
+        if done.returncode:
+            raise UsageError(
+                f"{name}: is not at {expected or 'nothing'} any more; the branch was left as it is",
+                hint="look at it with `git log`, then run the same command again",
+            )
+
+    def delete_ref(self, name: str) -> None:
+        """Drop a ref of our own."""
+        self.run("update-ref", "-d", name)
+
+    # -- trees, one directory at a time
+
+    def _listing(self, tree: str) -> dict[str, Entry]:
+        done = self.run("ls-tree", "-z", "--full-tree", tree)
+        return dict(_tree_line(line) for line in done.text.split("\0") if line)
+
+    def _mktree(self, listing: Mapping[str, Entry]) -> str:
+        if not listing:
+            return ""
+        lines = [f"{e.mode} {_kind(e.mode)} {e.oid}\t{name}\0" for name, e in listing.items()]
+        text = "".join(lines).encode("utf-8", "surrogateescape")
+        return self.run("mktree", "-z", stdin=text).text.strip()
+
+
+def _kind(mode: str) -> str:
+    return {TREE_MODE: "tree", "160000": "commit"}.get(mode, "blob")
+
+
+def _tree_line(line: str) -> tuple[str, Entry]:
+    meta, _, path = line.partition("\t")
+    mode, _kind_name, oid = meta.split()[:3]
+    return path, Entry(mode, oid)
+
+
+def _change(meta: str, path: str) -> Change:
+    old_mode, new_mode, old, new, _status = meta.lstrip(":").split()
+    return Change(
+        path,
+        Entry(old_mode, old) if old != ZERO else None,
+        Entry(new_mode, new) if new != ZERO else None,
+    )
+
+
+def _grep_line(line: str, tree: str) -> tuple[str, int, str]:
+    path, number, text = line.split("\0", 2)
+    return path.removeprefix(f"{tree}:"), int(number), text
+
+
+def _unmerged(fields: Sequence[str]) -> tuple[Unmerged, ...]:
+    stages: dict[str, dict[str, Entry]] = {}
+    for field in fields:
+        if not field:
+            break
+        meta, _, path = field.partition("\t")
+        mode, oid, stage = meta.split()
+        stages.setdefault(path, {})[stage] = Entry(mode, oid)
+    return tuple(Unmerged(path, s.get("1"), s.get("2"), s.get("3")) for path, s in stages.items())
+
+
+def parse_commit(oid: str, data: bytes) -> CommitInfo:
+    """Read git's commit object format (gitformat-commit(5)); headers we do not use are skipped."""
+    head, _, body = data.partition(b"\n\n")
+    fields: dict[str, list[str]] = {}
+    for line in head.decode("utf-8", "surrogateescape").split("\n"):
+        key, _, value = line.partition(" ")
+        fields.setdefault(key, []).append(value)
+    return CommitInfo(
+        oid,
+        fields["tree"][0],
+        tuple(fields.get("parent", ())),
+        _person(fields["author"][0]),
+        _person(fields["committer"][0]),
+        body.decode("utf-8", "replace"),
+    )
+
+
+def _person(text: str) -> Person:
+    name, _, rest = text.rpartition(" <")
+    email, _, date = rest.partition("> ")
+    return Person(name, email, date)
