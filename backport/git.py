@@ -16,6 +16,7 @@ from git import Repo as PyRepo
 from git.exc import InvalidGitRepositoryError, NoSuchPathError
 
 from backport import process
+from backport.commit import Person
 from backport.errors import BackportError, UsageError
 
 ZERO = "0" * 40
@@ -28,15 +29,6 @@ HERMETIC = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
-
-
-@dataclass(frozen=True)
-class Person:
-    """A name, an address and a moment (`date` is git's raw form, `<seconds> <zone>`)."""
-
-    name: str
-    email: str
-    date: str
 
 
 @dataclass(frozen=True)
