@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from backport.errors import BackportError, ToolMissing
 
+PIPE_BYTES = 1 << 20
 STDERR_TAIL = 40  # lines of a failed command's talk that an error shows
+_LINE_END = re.compile(rb"(?<=\n)|(?<=\r)(?=[^\n])")
 
 
 @dataclass(frozen=True)
@@ -106,10 +113,13 @@ def stream(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     check: bool = True,
+    pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Run a command, write its output (both streams) to `log` and hand each line to `on_line`.
 
     The whole process group dies with us: an interrupt leaves no make or compiler behind.
+    A carriage return ends a line too, so that a progress meter is heard as it moves.
+    A lock among `pass_fds` stays held until the last child is gone, even when we are killed.
     """
     args = tuple(str(a) for a in argv)
     start = time.monotonic()
@@ -124,16 +134,17 @@ def stream(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=tuple(pass_fds),
         )
     except FileNotFoundError as err:
         raise _missing(args[0], cwd, err) from err
     assert proc.stdout is not None
     try:
         with log.open("ab") as out:
-            for raw in proc.stdout:
+            for raw in _lines(proc.stdout.fileno()):
                 out.write(raw)
                 out.flush()
-                line = raw.decode("utf-8", "replace").rstrip("\n")
+                line = raw.decode("utf-8", "replace").rstrip("\r\n")
                 tail = [*tail[-STDERR_TAIL:], line]
                 on_line(line)
         proc.wait()
@@ -144,6 +155,155 @@ def stream(
     if check and done.returncode:
         raise ProcessFailed(done, log=log)
     return done
+
+
+@contextlib.contextmanager
+def spawned(argv: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that lives no longer than this block, nor than our own process.
+
+    Both its streams come through `stdout`, unbuffered. The kernel kills it when we are killed:
+    a guest must not run on without anybody reading what it says.
+    """
+    args = ("setpriv", "--pdeathsig", "KILL", "--", *(str(a) for a in argv))
+    require([("setpriv", "util-linux")])
+    if shutil.which(args[4]) is None:
+        raise ToolMissing(f"{args[4]}: not found", hint="backport doctor")
+    proc = subprocess.Popen(
+        args,
+        bufsize=0,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield proc
+    finally:
+        kill_group(proc)
+        assert proc.stdout is not None
+        proc.stdout.close()
+
+
+def require(tools: Iterable[tuple[str, str]]) -> None:
+    """Check that programs are there; `tools` are pairs of program and Debian package.
+
+    Raises one `ToolMissing` that names all that are not, with the command that installs them.
+    """
+    missing = [(tool, package) for tool, package in tools if shutil.which(tool) is None]
+    if missing:
+        packages = sorted({package for _, package in missing})
+        raise ToolMissing(
+            f"not installed: {', '.join(tool for tool, _ in missing)}",
+            hint=f"apt-get install {' '.join(packages)}",
+        )
+
+
+@contextlib.contextmanager
+def pipeline(*commands: Sequence[str | Path]) -> Iterator[IO[bytes]]:
+    """Commands joined by pipes; the block reads to its end what the last one writes.
+
+    Raises `ProcessFailed` for the first command that ended badly; all are killed if the block fails.
+    """
+    procs: list[_Piped] = []
+    try:
+        source: IO[bytes] | int = subprocess.DEVNULL
+        for argv in commands:
+            procs.append(_Piped(argv, stdin=source, stdout=subprocess.PIPE))
+            if not isinstance(source, int):
+                source.close()
+            source = procs[-1].output
+        yield procs[-1].output
+        for proc in procs:
+            proc.finish()
+    finally:
+        for proc in procs:
+            proc.kill()
+
+
+@contextlib.contextmanager
+def fed(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
+    """A command whose standard input the block writes; killed if the block fails.
+
+    Raises `ProcessFailed` when it ended badly, also when that is why the block could not write.
+    """
+    proc = _Piped(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=env)
+    try:
+        try:
+            yield proc.input
+            proc.input.close()
+        except BrokenPipeError:
+            proc.finish()
+            raise
+        proc.finish()
+    finally:
+        proc.kill()
+
+
+class _Piped:
+    """One program in a pipe; what it says on stderr is kept for the error."""
+
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        stdin: IO[bytes] | int,
+        stdout: int,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._args = tuple(str(a) for a in argv)
+        self._start = time.monotonic()
+        self._talk = tempfile.TemporaryFile()
+        try:
+            self._proc = subprocess.Popen(
+                self._args, env=environment(env), stdin=stdin, stdout=stdout, stderr=self._talk
+            )
+        except FileNotFoundError as err:
+            raise _missing(self._args[0], None, err) from err
+        for end in (self._proc.stdin, self._proc.stdout):
+            if end is not None:
+                with contextlib.suppress(OSError):  # a larger pipe is only faster
+                    fcntl.fcntl(end.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    @property
+    def input(self) -> IO[bytes]:
+        assert self._proc.stdin is not None
+        return self._proc.stdin
+
+    @property
+    def output(self) -> IO[bytes]:
+        assert self._proc.stdout is not None
+        return self._proc.stdout
+
+    def finish(self) -> None:
+        """Wait for its end; `ProcessFailed` unless that was a good one."""
+        self._proc.wait()
+        if self._proc.returncode:
+            self._talk.seek(0)
+            seconds = time.monotonic() - self._start
+            raise ProcessFailed(
+                Completed(self._args, self._proc.returncode, b"", self._talk.read(), seconds)
+            )
+
+    def kill(self) -> None:
+        """End it if it still runs, and let go of what belongs to it."""
+        self._proc.kill()
+        for end in (self._proc.stdin, self._proc.stdout):
+            if end is not None:
+                with contextlib.suppress(OSError):
+                    end.close()
+        self._proc.wait()
+        self._talk.close()
+
+
+def _lines(pipe: int) -> Iterator[bytes]:
+    """What comes out of a pipe, cut after each `\\n`, or `\\r` that no `\\n` follows."""
+    held = b""
+    while chunk := os.read(pipe, 1 << 16):
+        *whole, held = _LINE_END.split(held + chunk)
+        yield from whole
+    if held:
+        yield held
 
 
 def kill_group(proc: subprocess.Popen[bytes]) -> None:
