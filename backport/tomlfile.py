@@ -137,7 +137,8 @@ class Table:
         try:
             return Version.parse(self.string(key))
         except ValueError as err:
-            raise self.error(key, str(err)) from err
+            hint = 'write it as a string, e.g. "6.1", "5.15.16" or "6.7-rc3"'
+            raise self.error(key, str(err), hint=hint) from err
 
     def choice(self, key: str, kind: type[E], default: E | None = None) -> E:
         """A string that is one of an enum's values."""
