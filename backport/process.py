@@ -164,12 +164,14 @@ def spawned(argv: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
     Both its streams come through `stdout`, unbuffered. The kernel kills it when we are killed:
     a guest must not run on without anybody reading what it says.
     """
-    args = ("setpriv", "--pdeathsig", "KILL", "--", *(str(a) for a in argv))
+    program = tuple(str(a) for a in argv)
     require([("setpriv", "util-linux")])
-    if shutil.which(args[4]) is None:
-        raise ToolMissing(f"{args[4]}: not found", hint="backport doctor")
+    if shutil.which(program[0]) is None:
+        raise ToolMissing(f"{program[0]}: not found", hint="backport doctor")
+    # If we died before the kernel was told, the parent is another one by now: do not start.
+    guard = ("sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid()))
     proc = subprocess.Popen(
-        args,
+        ("setpriv", "--pdeathsig", "KILL", "--", *guard, *program),
         bufsize=0,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -203,7 +205,7 @@ def require(tools: Iterable[tuple[str, str]]) -> None:
 def pipeline(*commands: Sequence[str | Path]) -> Iterator[IO[bytes]]:
     """Commands joined by pipes; the block reads to its end what the last one writes.
 
-    Raises `ProcessFailed` for the first command that ended badly; all are killed if the block fails.
+    Raises `ProcessFailed` for the first that ended badly; all are killed if the block fails.
     """
     procs: list[_Piped] = []
     try:
@@ -253,7 +255,7 @@ class _Piped:
     ) -> None:
         self._args = tuple(str(a) for a in argv)
         self._start = time.monotonic()
-        self._talk = tempfile.TemporaryFile()
+        self._talk = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
         try:
             self._proc = subprocess.Popen(
                 self._args, env=environment(env), stdin=stdin, stdout=stdout, stderr=self._talk
