@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sample_record import PASSED_RUN, STOPPED_RUN, sample, suite, suites
 
+from backport import errors
 from backport.console import (
     ConsoleRenderer,
     amount,
@@ -18,7 +19,6 @@ from backport.console import (
     for_stream,
     render_error,
 )
-from backport import errors
 from backport.errors import BackportError, ConflictsLeft, ToolMissing
 from backport.events import Note, Progress, StageFinished, StageStarted
 from backport.record import Adaptation, Gate, Pick
