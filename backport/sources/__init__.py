@@ -1,0 +1,27 @@
+"""Where a base tree comes from: one module for each kind of place, one function for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backport.cache import Cache
+from backport.events import Emit
+from backport.sources import debian
+from backport.store import Store
+from backport.target import DebianSource, SourceSpec, Tree
+
+KINDS: Mapping[type, Callable[[Any, Store, Cache, Emit, bool], Tree]] = {
+    DebianSource: debian.obtain,
+}
+
+
+def obtain(
+    spec: SourceSpec, store: Store, cache: Cache, emit: Emit, *, refresh: bool = False
+) -> Tree:
+    """The tree that `spec` names, imported into the store unless it is there.
+
+    `refresh` looks names up again (package versions, refs) that were looked up within a day.
+    Raises `UsageError` if it is not there or not a kernel, `Unavailable` if it cannot be had now.
+    """
+    return KINDS[type(spec)](spec, store, cache, emit, refresh)
