@@ -1,0 +1,169 @@
+"""Where things stand in C (and Kconfig) text: definitions and nested members, found by name.
+
+Kernel style puts definitions at column 0 and closes them with a brace at column 0; that holds
+where macros defeat a C parser, so the outline is read from layout alone. Lines keep their ends;
+every extent is a half-open pair of line indices from 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Lines = Sequence[str]
+Span = tuple[int, int]
+
+_TAGGED = re.compile(r"^(?:typedef\s+)?(struct|union|enum)\s+(\w+)?[^;=(]*\{\s*(?:/\*.*)?$")
+_INITIALISER = re.compile(r"(\w+)\s*(?:\[[^]]*\]\s*)*(?:__\w+\s*)*=\s*\{\s*$")
+_CALLABLE = re.compile(r"(\w+)\s*\(")
+_MACRO = re.compile(r"^#\s*define\s+(\w+)")
+_KCONFIG = re.compile(r"^(?:menuconfig|config)\s+(\w+)")
+_KCONFIG_END = re.compile(r"^(?:menuconfig|config|menu|endmenu|if|endif|source|choice|comment)\b")
+_ATTRIBUTE = frozenset({"__printf", "__acquires", "__releases", "__must_hold", "__section"})
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One definition at file level: what it is, its name, its lines."""
+
+    kind: str  # function, struct, union, enum, table, macro, config
+    name: str
+    span: Span
+
+
+def split_lines(data: bytes) -> list[str]:
+    """Bytes as lines with their ends; undecodable bytes survive a round trip."""
+    return data.decode("utf-8", "surrogateescape").splitlines(keepends=True) if data else []
+
+
+def join_lines(lines: Lines) -> bytes:
+    """The inverse of `split_lines`."""
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def outline(lines: Lines) -> list[Definition]:
+    """All definitions of a file, in order."""
+    found = []
+    index = 0
+    while index < len(lines):
+        item = _definition_at(lines, index)
+        if item is not None:
+            found.append(item)
+            index = max(item.span[1], index + 1)
+        else:
+            index += 1
+    return found
+
+
+def locate(lines: Lines, name: str) -> list[Span]:
+    """Every extent that `name` has: `f`, `bpf_attr`, or a nested `bpf_attr/link_create/tcx`."""
+    head, *members = name.split("/")
+    spans = [item.span for item in outline(lines) if item.name == head]
+    for member in members:
+        spans = [inner for span in spans for inner in _member(lines, span, member)]
+    return spans
+
+
+def enclosing(lines: Lines, index: int) -> str:
+    """The name of the definition that holds a line, '' at file level."""
+    for item in outline(lines):
+        if item.span[0] <= index < item.span[1]:
+            return item.name
+    return ""
+
+
+def guarded(lines: Lines, span: Span) -> Span:
+    """Widen an extent to the `#if … #endif` that holds it and nothing else."""
+    first, last = span
+    while first and not lines[first - 1].strip():
+        first -= 1
+    while last < len(lines) and not lines[last].strip():
+        last += 1
+    opens = first > 0 and re.match(r"#\s*if", lines[first - 1])
+    closes = last < len(lines) and re.match(r"#\s*endif", lines[last])
+    return (first - 1, last + 1) if opens and closes else span
+
+
+def _definition_at(lines: Lines, index: int) -> Definition | None:
+    line = lines[index]
+    if line.startswith("#"):
+        return _macro(lines, index)
+    if found := _KCONFIG.match(line):
+        return Definition("config", found[1], (index, _kconfig_end(lines, index + 1)))
+    if line.startswith("{"):
+        return _function(lines, index)
+    if line[:1].isalpha() or line.startswith("_"):
+        return _braced(lines, index)
+    return None
+
+
+def _macro(lines: Lines, index: int) -> Definition | None:
+    found = _MACRO.match(lines[index])
+    if not found:
+        return None
+    end = index
+    while lines[end].rstrip("\n").endswith("\\") and end + 1 < len(lines):
+        end += 1
+    return Definition("macro", found[1], (index, end + 1))
+
+
+def _function(lines: Lines, brace: int) -> Definition | None:
+    start = brace
+    while start and _is_header(lines[start - 1]):
+        start -= 1
+    head = "".join(lines[start:brace])
+    names = [n for n in _CALLABLE.findall(head) if n not in _ATTRIBUTE]
+    if not names:
+        return None
+    return Definition("function", names[0], (start, _closing(lines, brace)))
+
+
+def _braced(lines: Lines, index: int) -> Definition | None:
+    line = lines[index]
+    if found := _TAGGED.match(line):
+        end = _closing(lines, index)
+        tail = re.match(r"\}\s*(?:__\w+\s*)*(\w+)", lines[end - 1])
+        name = found[2] or (tail[1] if tail else "") or _first_word(lines, index + 1)
+        return Definition(found[1], name, (index, end))
+    if found := _INITIALISER.search(line):
+        return Definition("table", found[1], (index, _closing(lines, index)))
+    return None
+
+
+def _first_word(lines: Lines, index: int) -> str:
+    found = re.search(r"\w+", lines[index]) if index < len(lines) else None
+    return found[0] if found else ""
+
+
+def _is_header(line: str) -> bool:
+    text = line.rstrip()
+    return bool(text) and not text.endswith((";", "}", "*/", "\\")) and text[0] not in "#/{"
+
+
+def _closing(lines: Lines, index: int) -> int:
+    for end in range(index + 1, len(lines)):
+        if lines[end].startswith("}"):
+            return end + 1
+    return len(lines)
+
+
+def _kconfig_end(lines: Lines, index: int) -> int:
+    while index < len(lines) and not _KCONFIG_END.match(lines[index]):
+        index += 1
+    return index
+
+
+def _member(lines: Lines, span: Span, name: str) -> list[Span]:
+    closing = re.compile(rf"^\s+\}}\s*{re.escape(name)}\s*;")
+    ends = [i for i in range(*span) if closing.match(lines[i])]
+    return [(_opening(lines, span[0], end), end + 1) for end in ends]
+
+
+def _opening(lines: Lines, first: int, end: int) -> int:
+    depth = 0
+    for index in range(end, first - 1, -1):
+        depth += lines[index].count("}") - lines[index].count("{")
+        if depth <= 0:
+            return index
+    return first
