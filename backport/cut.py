@@ -1,0 +1,161 @@
+"""Cutting a feature's commits out of a source drop: selectors in, edited text out.
+
+A drop without history holds a feature as text among other text. A `Cut` names some of that text
+and says what stood there before, so that the feature can be taken out again, commit by commit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backport.csource import Lines, Span, locate
+from backport.errors import ManifestError, Place
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One selector of a snapshot's commit; exactly one of `hunk`, `lines`, `symbol` and `start` is set."""
+
+    place: Place
+    path: str
+    hunk: str = ""  # regex: whole hunks of older->newer in which a changed line matches
+    lines: str = ""  # regex: single lines of the newer drop
+    symbol: str = ""  # a whole definition or nested member, by name
+    start: str = ""  # regex: a run of lines, from this one …
+    end: str = ""  # … to the next that matches this one, both included
+    within: str = ""  # only inside this definition
+    was: tuple[str, ...] = ()  # what stood there before the commit
+    count: int = 0  # how many matches there must be; 0: any number but none
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace the lines of `span` by `lines`."""
+
+    span: Span
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hunk:
+    """One hunk of older->newer without context, as line spans of both sides."""
+
+    old: Span
+    new: Span
+
+
+HunkSource = Callable[[], Sequence[Hunk]]
+
+
+def edits_of(cut: Cut, newer: Lines, older: Lines, hunks: HunkSource) -> list[Edit]:
+    """The edits that take one cut out of the newer text.
+
+    Raises `ManifestError` at the selector when it matches nowhere or not as often as it says.
+    """
+    region = _region(cut, newer)
+    if cut.hunk:
+        edits = _hunk_edits(cut, region, newer, older, hunks())
+    elif cut.lines:
+        edits = _line_edits(cut, region, newer)
+    elif cut.symbol:
+        edits = [Edit(_with_gap(newer, span), cut.was) for span in locate(newer, cut.symbol)]
+    else:
+        edits = _run_edits(cut, region, newer)
+    if not edits or (cut.count and len(edits) != cut.count):
+        wanted = str(cut.count) if cut.count else "at least one"
+        raise ManifestError(
+            cut.place,
+            f"selector matches {len(edits)} places in {cut.path}, want {wanted}",
+            hint="look at the newer drop's text and mend the pattern or `count`",
+        )
+    return edits
+
+
+def apply_edits(lines: Lines, edits: Sequence[Edit], place: Place) -> list[str]:
+    """The text with all edits made; edits that overlap are a `ManifestError`."""
+    out: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda e: e.span):
+        if edit.span[0] < at:
+            raise ManifestError(
+                place, f"two selectors claim line {edit.span[0] + 1}", hint="narrow one of them"
+            )
+        out += [*lines[at : edit.span[0]], *edit.lines]
+        at = edit.span[1]
+    return [*out, *lines[at:]]
+
+
+def _region(cut: Cut, newer: Lines) -> Span:
+    if not cut.within:
+        return 0, len(newer)
+    spans = locate(newer, cut.within)
+    if len(spans) != 1:
+        raise ManifestError(
+            cut.place,
+            f"{cut.path} has {len(spans)} definitions of {cut.within}, want one",
+            hint="name the function, struct or enum as the newer drop has it",
+        )
+    return spans[0]
+
+
+def _with_gap(newer: Lines, span: Span) -> Span:
+    """A definition with the blank line behind it, where there is one on either side."""
+    first, last = span
+    blank = first and last < len(newer) and not newer[first - 1].strip()
+    return (first, last + 1) if blank and not newer[last].strip() else span
+
+
+def _hunk_edits(
+    cut: Cut, region: Span, newer: Lines, older: Lines, hunks: Sequence[Hunk]
+) -> list[Edit]:
+    pattern = re.compile(cut.hunk)
+    edits = []
+    for hunk in hunks:
+        if not (region[0] <= hunk.new[0] <= region[1]):
+            continue
+        changed = [*older[slice(*hunk.old)], *newer[slice(*hunk.new)]]
+        if any(pattern.search(line) for line in changed):
+            edits.append(Edit(hunk.new, tuple(older[slice(*hunk.old)])))
+    return edits
+
+
+def _line_edits(cut: Cut, region: Span, newer: Lines) -> list[Edit]:
+    pattern = re.compile(cut.lines)
+    hits = [i for i in range(*region) if pattern.search(newer[i].rstrip("\n"))]
+    return [Edit((i, i + 1), cut.was) for i in hits]
+
+
+def _run_edits(cut: Cut, region: Span, newer: Lines) -> list[Edit]:
+    first, last = re.compile(cut.start), re.compile(cut.end)
+    edits: list[Edit] = []
+    index = region[0]
+    while index < region[1]:
+        if first.search(newer[index].rstrip("\n")):
+            end = _run_end(last, index, region[1], newer)
+            if end is None:
+                break
+            edits.append(Edit((index, end + 1), cut.was))
+            index = end
+        index += 1
+    return edits
+
+
+def _run_end(last: re.Pattern[str], index: int, limit: int, newer: Lines) -> int | None:
+    for end in range(index, limit):
+        if last.search(newer[end].rstrip("\n")):
+            return end
+    return None
+
+
+def parse_hunks(diff: str) -> list[Hunk]:
+    """Read `git diff -U0` output of two blobs into line spans."""
+    form = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.M)
+    return [Hunk(_span(m[1], m[2]), _span(m[3], m[4])) for m in form.finditer(diff)]
+
+
+def _span(start: str, count: str | None) -> Span:
+    size = 1 if count is None else int(count)
+    first = int(start) - 1 if size else int(start)
+    return first, first + size

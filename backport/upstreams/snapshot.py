@@ -1,0 +1,176 @@
+"""Upstream without history: a series' commits cut out of the newer of two source drops.
+
+The commits sit on the newer drop with the series taken out, so their context is upstream's and a
+pick of them onto an old tree meets real conflicts. The cut is proven before anyone uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backport.commit import Incoming, Person
+from backport.csource import join_lines, split_lines
+from backport.cut import Edit, Hunk, apply_edits, edits_of, parse_hunks
+from backport.errors import GateFailed, ManifestError, Place
+from backport.git import FILE_MODE, Entry, Git
+from backport.snapshot import Snapshot, SnapshotCommit
+from backport.target import Tree
+
+# The same for everyone, so that the ids are the same on every machine.
+CUTTER = Person("backport snapshot", "backport@localhost", "946684800 +0000")
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """The proven result: commits in order, and what mentions the feature but stayed out."""
+
+    base: str  # commit: the newer drop with the series taken out
+    commits: tuple[Incoming, ...]
+    left_out: Mapping[str, str]  # path -> reason
+    hunks_kept: int  # hunks between the drops, in the files touched, that are not of the series
+
+
+Texts = dict[str, bytes | None]  # None: the path is not there
+
+
+def cut_series(git: Git, snapshot: Snapshot, older: Tree, newer: Tree) -> Cutting:
+    """Cut the commits of `snapshot` out of `newer`, newest first, and prove the result.
+
+    Raises `ManifestError` for a selector that does not hold, `GateFailed` if the proof fails.
+    """
+    states = _take_out(git, snapshot, older, newer)
+    trees = [_tree_with(git, newer.tree, state) for state in states]
+    base = git.commit_tree(trees[0], [], _base_message(newer), CUTTER, CUTTER)
+    commits = _chain(git, snapshot, trees, base, newer)
+    _prove(git, snapshot, trees, newer)
+    left_out = _left_out(git, snapshot, newer)
+    return Cutting(base, commits, left_out, _hunks_kept(git, snapshot, older, trees[0]))
+
+
+def cut_key(snapshot_text: bytes, older: Tree, newer: Tree) -> str:
+    """What a cutting depends on, as a short hash."""
+    text = b"\0".join([snapshot_text, older.tree.encode(), newer.tree.encode()])
+    return hashlib.sha256(text).hexdigest()[:20]
+
+
+def _take_out(git: Git, snapshot: Snapshot, older: Tree, newer: Tree) -> list[Texts]:
+    """The touched paths' texts before the series, after its first commit, … after its last."""
+    paths = sorted({p for commit in snapshot.commits for p in commit.paths})
+    now: Texts = {path: git.read(newer.tree, path) for path in paths}
+    past: Texts = {path: git.read(older.tree, path) for path in paths}
+    states = [now]
+    for commit in reversed(snapshot.commits):
+        now = {**now, **_without(git, commit, now, past)}
+        states.append(now)
+    return states[::-1]
+
+
+def _without(git: Git, commit: SnapshotCommit, now: Texts, past: Texts) -> Texts:
+    before: Texts = {}
+    for path in commit.new_files:
+        if now[path] is None or past[path] is not None:
+            raise GateFailed(f"snapshot commit {commit.id}: {path} is not new in the newer drop")
+        before[path] = None
+    for path in {cut.path for cut in commit.cuts}:
+        before[path] = _cut_file(git, commit, path, now[path], past[path] or b"")
+    return before
+
+
+def _cut_file(git: Git, commit: SnapshotCommit, path: str, now: bytes | None, past: bytes) -> bytes:
+    cuts = [cut for cut in commit.cuts if cut.path == path]
+    if now is None:
+        raise ManifestError(cuts[0].place, f"the newer drop has no {path}")
+    newer, older = split_lines(now), split_lines(past)
+    hunks: list[Hunk] = []
+
+    def lazily() -> Sequence[Hunk]:
+        if not hunks:
+            hunks.extend(_hunks(git, past, now))
+        return hunks
+
+    edits: list[Edit] = []
+    for cut in cuts:
+        edits += [e for e in edits_of(cut, newer, older, lazily) if e not in edits]
+    return join_lines(apply_edits(newer, edits, cuts[0].place))
+
+
+def _hunks(git: Git, old: bytes, new: bytes) -> list[Hunk]:
+    diff = git.diff(git.write_blob(old), git.write_blob(new), "-U0", "--diff-algorithm=histogram")
+    return parse_hunks(diff.decode("utf-8", "surrogateescape"))
+
+
+def _tree_with(git: Git, tree: str, texts: Texts) -> str:
+    modes = {path: entry.mode for path, entry in git.entries(tree, sorted(texts)).items()}
+    edits = {
+        path: None if data is None else Entry(modes.get(path, FILE_MODE), git.write_blob(data))
+        for path, data in texts.items()
+    }
+    return git.edit_tree(tree, edits)
+
+
+def _chain(
+    git: Git, snapshot: Snapshot, trees: Sequence[str], base: str, newer: Tree
+) -> tuple[Incoming, ...]:
+    commits = []
+    parent = base
+    for commit, tree in zip(snapshot.commits, trees[1:], strict=True):
+        message = _message(commit, newer)
+        oid = git.commit_tree(tree, [parent], message, CUTTER, CUTTER)
+        commits.append(
+            Incoming(oid, parent, commit.subject, message, CUTTER, CUTTER, commit.stands_for,
+                     f"{newer.label}, cut {commit.id}")
+        )  # fmt: skip
+        parent = oid
+    return tuple(commits)
+
+
+def _base_message(newer: Tree) -> str:
+    return f"{newer.label} with the series taken out\n\nsha256 {newer.sha256 or newer.tree}\n"
+
+
+def _message(commit: SnapshotCommit, newer: Tree) -> str:
+    body = textwrap.fill(" ".join(commit.body.split()), 75)
+    return f"{commit.subject}\n\n{body}\n\nCut out of {newer.label}, which holds its end state.\n"
+
+
+def _prove(git: Git, snapshot: Snapshot, trees: Sequence[str], newer: Tree) -> None:
+    if trees[-1] != newer.tree:
+        raise GateFailed("snapshot: the commits put back do not give the newer drop")
+    for commit, before, after in zip(snapshot.commits, trees, trees[1:], strict=False):
+        touched = {change.path for change in git.changes(before, after)}
+        if touched != set(commit.paths):
+            odd = ", ".join(sorted(touched ^ set(commit.paths)))
+            raise GateFailed(f"snapshot commit {commit.id}: touches or misses {odd}")
+
+
+def _left_out(git: Git, snapshot: Snapshot, newer: Tree) -> dict[str, str]:
+    """Files that mention the feature and no commit touches; one without a reason is an error."""
+    touched = {path for commit in snapshot.commits for path in commit.paths}
+    found = sorted({p for p, _, _ in git.grep(newer.tree, snapshot.mentions, snapshot.search)})
+    reasons = {path: _reason(snapshot, path) for path in found if path not in touched}
+    unclaimed = [path for path, reason in reasons.items() if not reason]
+    if unclaimed:
+        raise ManifestError(
+            Place("snapshot.toml", key="left_out"),
+            "these files mention the feature and belong to no commit: " + ", ".join(unclaimed),
+            hint="name each in a commit, or in a [[left_out]] with its reason",
+        )
+    return reasons
+
+
+def _reason(snapshot: Snapshot, path: str) -> str:
+    for row in snapshot.left_out:
+        if any(path.startswith(prefix) for prefix in row.paths):
+            return row.reason
+    return ""
+
+
+def _hunks_kept(git: Git, snapshot: Snapshot, older: Tree, bare: str) -> int:
+    paths = {cut.path for commit in snapshot.commits for cut in commit.cuts}
+    total = 0
+    for path in sorted(paths):
+        total += len(_hunks(git, git.read(older.tree, path) or b"", git.read(bare, path) or b""))
+    return total
