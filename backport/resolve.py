@@ -1,0 +1,195 @@
+"""Resolve one commit's change against a target by rules: the texts of one path at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from backport.conflict import Conflict, Kind, Region, Segment, parse_markers, symbols_of
+from backport.csource import Lines
+from backport.errors import RuleError
+from backport.resolvers import additive, edits, incoming
+from backport.rule import (
+    Adaptation,
+    Additive,
+    Edit,
+    Insert,
+    Pin,
+    Remove,
+    Rewrite,
+    Rule,
+    Shim,
+    Side,
+    Take,
+    add_deltas,
+    line_delta,
+)
+
+INCOMING = (Rewrite, Pin)
+REGIONAL = (Additive, Take)
+MERGED = (Edit, Insert, Remove, Shim)
+
+
+@dataclass
+class PathWork:
+    """The rules of one pick that are about one path, and what they did there."""
+
+    path: str
+    rules: Sequence[Rule]
+    fired: list[Adaptation] = field(default_factory=list)
+
+    def of(self, kinds: tuple[type, ...]) -> list[Rule]:
+        """The rules whose action is one of `kinds`."""
+        return [rule for rule in self.rules if isinstance(rule.action, kinds)]
+
+    def of_incoming(self) -> list[Rule]:
+        """The rules that change upstream's side before the merge."""
+        return self.of(INCOMING)
+
+    def of_merged(self) -> list[Rule]:
+        """The rules that change the merged text."""
+        return self.of(MERGED)
+
+    def settled(self) -> list[Adaptation]:
+        """The conflicting regions that a rule settled."""
+        return [item for item in self.fired if isinstance(item.rule.action, REGIONAL)]
+
+    def record(self, rule: Rule, before: Lines, after: Lines) -> None:
+        """Note that a rule changed `before` into `after`."""
+        self.fired.append(Adaptation(rule, self.path, line_delta(list(before), list(after))))
+
+
+def adapt_incoming(work: PathWork, base: Lines, theirs: Lines) -> list[str]:
+    """Upstream's side with the rules on incoming lines applied, in file order of the rules."""
+    now = list(theirs)
+    for rule in work.of(INCOMING):
+        if isinstance(rule.action, Pin):
+            after, places = incoming.pin(base, now, rule.action, rule.within)
+            _demand(rule, work.path, places, len(rule.action.members))
+        else:
+            assert isinstance(rule.action, Rewrite)
+            after, places = incoming.rewrite(base, now, rule.action, rule.within)
+            _demand(rule, work.path, places, rule.count)
+        work.record(rule, now, after)
+        now = after
+    return now
+
+
+def settle_regions(work: PathWork, merged: Lines) -> tuple[list[Segment], list[Conflict]]:
+    """Settle conflicting regions by rules; what is left comes back as conflicts."""
+    segments = parse_markers(merged)
+    owners = _owners(work, segments)
+    left: list[Conflict] = []
+    for index, segment in enumerate(segments):
+        if not isinstance(segment, Region):
+            continue
+        rule = owners.get(index)
+        lines = None if rule is None else _settle(rule, segment)
+        if rule is None or lines is None:
+            symbol = next((s for s in symbols_of(segments, index) if s), "")
+            left.append(Conflict(work.path, Kind.CONTENT, symbol, segment))
+            continue
+        _record_region(work, rule, segment, lines)
+        segments[index] = lines
+    return segments, left
+
+
+def edit_merged(work: PathWork, lines: Lines) -> list[str]:
+    """The merged text with the rules on it applied, in file order of the rules."""
+    now = list(lines)
+    for rule in work.of(MERGED):
+        after, places = _EDITS[type(rule.action)](now, rule)
+        _demand(rule, work.path, places, rule.count)
+        work.record(rule, now, after)
+        now = after
+    return now
+
+
+def _edit(lines: Lines, rule: Rule) -> tuple[list[str], int]:
+    assert isinstance(rule.action, Edit)
+    return edits.edit(lines, rule.action, rule.within)
+
+
+def _insert(lines: Lines, rule: Rule) -> tuple[list[str], int]:
+    assert isinstance(rule.action, Insert)
+    return edits.insert(lines, rule.action, rule.within)
+
+
+def _remove(lines: Lines, rule: Rule) -> tuple[list[str], int]:
+    assert isinstance(rule.action, Remove)
+    return edits.remove(lines, rule.action)
+
+
+def _shim(lines: Lines, rule: Rule) -> tuple[list[str], int]:
+    assert isinstance(rule.action, Shim)
+    return edits.shim(lines, rule.action)
+
+
+_EDITS: dict[type, Callable[[Lines, Rule], tuple[list[str], int]]] = {
+    Edit: _edit,
+    Insert: _insert,
+    Remove: _remove,
+    Shim: _shim,
+}
+
+
+def _owners(work: PathWork, segments: Sequence[Segment]) -> dict[int, Rule]:
+    """Which rule settles which region; a rule must match as often as it says, none may share."""
+    regions = [i for i, s in enumerate(segments) if isinstance(s, Region)]
+    owners: dict[int, Rule] = {}
+    for rule in work.of(REGIONAL):
+        hits = [i for i in regions if _matches(rule, segments, i)]
+        _demand(rule, work.path, len(hits), rule.count)
+        for index in hits:
+            if index in owners:
+                raise RuleError(
+                    rule.place,
+                    f"rules {owners[index].id} and {rule.id} both claim a conflict in {work.path}",
+                    hint="narrow `within` or `has` of one of them",
+                )
+            owners[index] = rule
+    return owners
+
+
+def _matches(rule: Rule, segments: Sequence[Segment], index: int) -> bool:
+    region = segments[index]
+    assert isinstance(region, Region)
+    if rule.within and rule.within not in symbols_of(segments, index):
+        return False
+    return not rule.has or re.search(rule.has, region.text, re.M) is not None
+
+
+def _settle(rule: Rule, region: Region) -> tuple[str, ...] | None:
+    if isinstance(rule.action, Additive):
+        return additive.replay(region, rule.action)
+    assert isinstance(rule.action, Take)
+    text = "".join(region.ours if rule.action.side is Side.OURS else region.theirs)
+    for change in rule.action.then:
+        text, count = re.subn(change.find, change.replace, text, flags=re.M)
+        if not count:
+            raise RuleError(
+                rule.place,
+                f"rule {rule.id}: substitution {change.find!r} matches nowhere in the region",
+                hint="compare it with the conflict's text",
+            )
+    return tuple(text.splitlines(keepends=True))
+
+
+def _record_region(work: PathWork, rule: Rule, region: Region, lines: tuple[str, ...]) -> None:
+    upstream = line_delta(list(region.base), list(region.theirs))
+    result = line_delta(list(region.ours), list(lines))
+    for line in upstream:
+        upstream[line] = -upstream[line]
+    work.fired.append(Adaptation(rule, work.path, add_deltas(result, upstream)))
+
+
+def _demand(rule: Rule, path: str, places: int, wanted: int) -> None:
+    if places == wanted or (wanted == 0 and places):
+        return
+    words = str(wanted) if wanted else "at least one"
+    raise RuleError(
+        rule.place,
+        f"rule {rule.id} matches {places} places in {path}, want {words}",
+        hint="narrow its place, state its `count`, or bound it by `since`, `until` or `when`",
+    )

@@ -1,0 +1,1 @@
+"""What each rule action does to text; pure functions, lines in and lines out."""

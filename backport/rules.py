@@ -1,0 +1,164 @@
+"""Reader of rule files: `patches/<series>/rules/*.toml`, in name order, rules in file order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from backport.errors import ManifestError, Place, RuleError
+from backport.rule import (
+    Action,
+    Additive,
+    At,
+    Edit,
+    Grain,
+    Insert,
+    Pin,
+    Question,
+    Remove,
+    Rewrite,
+    Rule,
+    Shim,
+    Side,
+    Substitution,
+    Take,
+)
+from backport.tomlfile import Table, load
+from backport.version import Range
+
+
+def read_rules(folder: Path) -> tuple[Rule, ...]:
+    """All rules of a series; a mistake or a doubled id is a `ManifestError` at its place."""
+    rules: list[Rule] = []
+    seen: dict[str, Place] = {}
+    for path in sorted(folder.glob("*.toml")):
+        for rule in _read_file(path):
+            if rule.id in seen:
+                raise RuleError(rule.place, f"rule {rule.id} is already at {seen[rule.id]}")
+            seen[rule.id] = rule.place
+            rules.append(rule)
+    return tuple(rules)
+
+
+def _read_file(path: Path) -> list[Rule]:
+    table = load(path)
+    cause = table.string("cause")
+    rules = [_rule(row, cause) for row in table.tables("rule", required=True)]
+    table.done()
+    return rules
+
+
+def _rule(row: Table, cause: str) -> Rule:
+    commits = row.strings("commits")
+    for index, sha in enumerate(commits):
+        if not re.fullmatch(r"[0-9a-f]{12,40}", sha):
+            hint = "give at least 12 hex digits"
+            raise row.error("commits", f"{sha!r} is no commit id", hint=hint, index=index)
+    if row.has("path") == row.has("paths"):
+        raise row.error("path", "wants one of `path` and `paths`")
+    paths = (row.string("path"),) if row.has("path") else row.strings("paths")
+    return Rule(
+        id=row.string("id"),
+        place=row.place(),
+        cause=cause,
+        why=" ".join(row.string("why").split()),
+        commits=commits,
+        paths=paths,
+        action=_action(row),
+        within=row.string("within", ""),
+        has=regex(row, "has"),
+        count=row.integer("count", 1),
+        targets=_range(row),
+        when=tuple(_question(sub) for sub in row.tables("when")),
+    )
+
+
+def _action(row: Table) -> Action:
+    chosen = [name for name in _ACTIONS if row.has(name)]
+    if len(chosen) != 1:
+        hint = "known: " + ", ".join(_ACTIONS)
+        raise row.error("", f"a rule has exactly one action, this has {len(chosen)}", hint=hint)
+    return _ACTIONS[chosen[0]](row)
+
+
+def _additive(row: Table) -> Action:
+    return Additive(row.choice("additive", Grain), row.choice("at", At, At.UNSAID))
+
+
+def _take(row: Table) -> Action:
+    then = tuple(_substitution(sub) for sub in row.tables("then"))
+    return Take(row.choice("take", Side), then)
+
+
+def _pin(row: Table) -> Action:
+    members = row.table("pin")
+    return Pin(tuple((name, members.integer(name)) for name in members.keys))
+
+
+def _insert(row: Table) -> Action:
+    sub = row.table("insert")
+    if sub.has("after") == sub.has("before"):
+        raise sub.error("", "wants one of `after` and `before`")
+    key = "before" if sub.has("before") else "after"
+    return Insert(regex(sub, key), _lines(sub), before=key == "before")
+
+
+def _shim(row: Table) -> Action:
+    sub = row.table("shim")
+    return Shim(sub.string("symbol"), regex(sub, "after"), _lines(sub))
+
+
+_ACTIONS: dict[str, Callable[[Table], Action]] = {
+    "additive": _additive,
+    "take": _take,
+    "rewrite": lambda row: Rewrite(_substitution(row.table("rewrite"))),
+    "pin": _pin,
+    "edit": lambda row: Edit(_substitution(row.table("edit"))),
+    "insert": _insert,
+    "remove": lambda row: Remove(row.string("remove")),
+    "shim": _shim,
+}
+
+
+def _substitution(table: Table) -> Substitution:
+    pattern, by = regex(table, "find"), table.string("replace", "")
+    try:
+        re.compile(pattern).sub(by, "")
+        re._parser.parse_template(by, re.compile(pattern))  # type: ignore[attr-defined]
+    except (re.error, IndexError) as err:
+        raise table.error("replace", f"does not fit `find`: {err}") from err
+    return Substitution(pattern, by)
+
+
+def _lines(table: Table) -> tuple[str, ...]:
+    text = table.string("lines")
+    return tuple((text if text.endswith("\n") else text + "\n").splitlines(keepends=True))
+
+
+def _question(table: Table) -> Question:
+    if table.has("defined") == table.has("undefined"):
+        raise table.error("", "wants one of `defined` and `undefined`")
+    key = "defined" if table.has("defined") else "undefined"
+    return Question(table.string(key), table.string("in"), key == "defined")
+
+
+def _range(row: Table) -> Range:
+    since = row.version("since") if row.has("since") else None
+    until = row.version("until") if row.has("until") else None
+    if since and until and not since < until:
+        raise row.error("until", f"{until} is not after {since}")
+    return Range(since, until)
+
+
+def regex(table: Table, key: str) -> str:
+    """A regular expression under `key`, '' if it is not there."""
+    text = table.string(key, "")
+    try:
+        re.compile(text, re.M)
+    except re.error as err:
+        raise table.error(key, f"is not a regular expression: {err}") from err
+    return text
+
+
+__all__ = ["ManifestError", "read_rules", "regex"]
