@@ -7,7 +7,9 @@ Everything happens in a bare object store: no worktree, no index, no checkout. A
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+import codecs
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +63,8 @@ class CommitInfo:
 
     @property
     def subject(self) -> str:
-        """The first line of the message."""
-        return self.message.split("\n", 1)[0]
+        """The first paragraph of the message on one line, as git's `%s`."""
+        return " ".join(self.message.lstrip("\n").split("\n\n", 1)[0].split("\n")).rstrip()
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,20 @@ class Git:
         ]
         return process.run(
             argv, stdin=stdin, env={**HERMETIC, **(env or {})}, check=check, timeout=timeout
+        )
+
+    def stream(
+        self,
+        *args: str | Path,
+        on_line: Callable[[str], None],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> process.Completed:
+        """Run a git command that lasts; its talk goes to `log` and line by line to `on_line`."""
+        argv = ["git", "--git-dir", str(self.path), *args]
+        return process.stream(
+            argv, on_line, log=log, env={**HERMETIC, **(env or {})}, pass_fds=pass_fds
         )
 
     # -- reading
@@ -206,10 +222,18 @@ class Git:
         """Store bytes, give their id."""
         return self.run("hash-object", "-w", "--stdin", stdin=data).text.strip()
 
+    def empty_tree(self) -> str:
+        """The id of the tree without entries, stored."""
+        return self.run("mktree", stdin=b"").text.strip()
+
     def edit_tree(self, tree: str, edits: Mapping[str, Entry | None]) -> str:
-        """A tree with some paths set (`Entry`) or removed (None)."""
-        if not edits:
-            return tree
+        """A tree with some paths set (`Entry`) or removed (None); an empty `tree` starts anew.
+
+        A file in the way of a directory gives way, and so does a directory that becomes empty.
+        """
+        return (self._edited(tree, edits) if edits else tree) or self.empty_tree()
+
+    def _edited(self, tree: str, edits: Mapping[str, Entry | None]) -> str:
         here: dict[str, Entry | None] = {}
         below: dict[str, dict[str, Entry | None]] = {}
         for path, entry in edits.items():
@@ -221,8 +245,12 @@ class Git:
         listing = self._listing(tree) if tree else {}
         for name, sub in below.items():
             old = listing.get(name)
-            new = self.edit_tree(old.oid if old and old.mode == TREE_MODE else "", sub)
-            here[name] = Entry(TREE_MODE, new) if new else None
+            is_tree = old is not None and old.mode == TREE_MODE
+            new = self._edited(old.oid if old and is_tree else "", sub)
+            if new:
+                here[name] = Entry(TREE_MODE, new)
+            elif is_tree:  # emptied; a file may take its place
+                here.setdefault(name, None)
         for name, entry in here.items():
             if entry is None:
                 listing.pop(name, None)
@@ -239,17 +267,16 @@ class Git:
         committer: Person,
     ) -> str:
         """Store a commit; the same arguments give the same id everywhere."""
-        env = {
-            "GIT_AUTHOR_NAME": author.name,
-            "GIT_AUTHOR_EMAIL": author.email,
-            "GIT_AUTHOR_DATE": author.date,
-            "GIT_COMMITTER_NAME": committer.name,
-            "GIT_COMMITTER_EMAIL": committer.email,
-            "GIT_COMMITTER_DATE": committer.date,
-        }
-        flags = [arg for parent in parents for arg in ("-p", parent)]
-        done = self.run("commit-tree", tree, *flags, "-F", "-", stdin=message.encode(), env=env)
-        return done.text.strip()
+        # Not `git commit-tree`: it takes dots and quotes off the ends of names.
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+        lines += [f"author {_ident(author)}", f"committer {_ident(committer)}", "", message]
+        text = "\n".join(lines)
+        data = (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape")
+        return self.write_object("commit", data)
+
+    def write_object(self, kind: str, data: bytes) -> str:
+        """Store an object as it is, give its id; git refuses one that is malformed."""
+        return self.run("hash-object", "-t", kind, "-w", "--stdin", stdin=data).text.strip()
 
     def merge_trees(self, base: str, ours: str, theirs: str) -> MergeResult:
         """Three-way merge of trees in core, as a cherry-pick of `theirs` (on `base`) onto `ours`.
@@ -340,7 +367,8 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
     """Read git's commit object format (gitformat-commit(5)); headers we do not use are skipped."""
     head, _, body = data.partition(b"\n\n")
     fields: dict[str, list[str]] = {}
-    for line in head.decode("utf-8", "surrogateescape").split("\n"):
+    codec = _codec(head)
+    for line in head.decode(codec, "surrogateescape").split("\n"):
         key, _, value = line.partition(" ")
         fields.setdefault(key, []).append(value)
     return CommitInfo(
@@ -349,8 +377,22 @@ def parse_commit(oid: str, data: bytes) -> CommitInfo:
         tuple(fields.get("parent", ())),
         _person(fields["author"][0]),
         _person(fields["committer"][0]),
-        body.decode("utf-8", "replace"),
+        body.decode(codec, "replace"),
     )
+
+
+def _codec(head: bytes) -> str:
+    found = re.search(rb"^encoding (\S+)$", head, re.M)
+    try:
+        return codecs.lookup(found[1].decode("ascii", "replace")).name if found else "utf-8"
+    except LookupError:
+        return "utf-8"
+
+
+def _ident(person: Person) -> str:
+    """A commit's author or committer line; what would break the line is taken out."""
+    name, email = (re.sub(r"[<>\n\0]", "", text).strip() for text in (person.name, person.email))
+    return f"{name} <{email}> {person.date}"
 
 
 def _person(text: str) -> Person:

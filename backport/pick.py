@@ -1,0 +1,228 @@
+"""Pick one upstream commit onto a tree, in core: merge the touched paths, settle, edit, account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backport.commit import Incoming, Person
+from backport.conflict import Conflict, Kind, Region
+from backport.csource import join_lines, split_lines
+from backport.errors import RuleError
+from backport.gates.accounting import Sides, Unaccounted, account
+from backport.git import Change, Entry, Git, Unmerged
+from backport.provenance import COMMITTER, picked_message
+from backport.resolve import PathWork, adapt_incoming, edit_merged, settle_regions
+from backport.rule import Adaptation, Question, Rule
+from backport.version import Version
+
+
+class Outcome(StrEnum):
+    """How a pick can land."""
+
+    CLEAN = "clean"
+    RESOLVED = "resolved"
+    CONFLICT = "conflict"
+    EMPTY = "empty"
+    ALREADY = "already-applied"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One commit put onto one tree.
+
+    `commit` is '' when the pick made none. On a conflict `tree` holds markers in the paths of
+    `conflicts`, and every path without one is settled.
+    """
+
+    incoming: Incoming
+    outcome: Outcome
+    tree: str
+    commit: str
+    merged_conflicts: int  # conflicting places of the plain merge, before any rule
+    conflicts: tuple[Conflict, ...]
+    adaptations: tuple[Adaptation, ...]
+    unaccounted: tuple[Unaccounted, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a pick needs to know of where it goes."""
+
+    git: Git
+    version: Version
+
+
+def applicable(rules: Sequence[Rule], incoming: Incoming, tree: str, target: Target) -> list[Rule]:
+    """The rules that hold for this commit on this tree."""
+    answers: dict[Question, bool] = {}
+
+    def holds(question: Question) -> bool:
+        if question not in answers:
+            data = target.git.read(tree, question.path) or b""
+            found = question.symbol.encode() in _words(data)
+            answers[question] = found == question.defined
+        return answers[question]
+
+    return [
+        rule
+        for rule in rules
+        if rule.belongs_to(incoming.stands_for)
+        and target.version in rule.targets
+        and all(holds(q) for q in rule.when)
+    ]
+
+
+def pick(incoming: Incoming, onto: str, tree: str, rules: Sequence[Rule], target: Target) -> Pick:
+    """Pick `incoming` onto commit `onto`, whose tree is `tree`.
+
+    Raises `RuleError` when a rule does not match as often as it says.
+    """
+    return _Pick(incoming, tree, applicable(rules, incoming, tree, target), target.git).run(onto)
+
+
+def commit_pick(
+    git: Git, incoming: Incoming, tree: str, onto: str,
+    fired: Sequence[Adaptation], by_hand: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """Store the commit of a settled pick; its id depends on nothing but the arguments."""
+    committer = Person(COMMITTER.name, COMMITTER.email, incoming.committer.date)
+    message = picked_message(incoming, fired, by_hand)
+    return git.commit_tree(tree, [onto], message, incoming.author, committer)
+
+
+class _Pick:
+    """The working state of one pick: texts by path, and what came of them."""
+
+    def __init__(self, incoming: Incoming, tree: str, rules: Sequence[Rule], git: Git) -> None:
+        self._incoming = incoming
+        self._git = git
+        self._tree = tree
+        self._changes = git.changes(git.tree_of(incoming.parent), git.tree_of(incoming.commit))
+        self._ours = git.entries(tree, [c.path for c in self._changes] + self._rule_paths(rules))
+        self._work = {
+            p: PathWork(p, [r for r in rules if p in r.paths]) for p in self._paths(rules)
+        }
+        self._conflicts: list[Conflict] = []
+        self._merged_conflicts = 0
+
+    def run(self, onto: str) -> Pick:
+        """Merge, settle, edit, account; then commit unless a conflict is left."""
+        theirs = {c.path: self._adapted(c) for c in self._changes}
+        merged, unmerged = self._merge(theirs)
+        for item in unmerged:
+            self._settle(item, merged)
+        left = {c.path for c in self._conflicts}
+        self._edit(merged, left)
+        tree = self._git.edit_tree(self._tree, merged)
+        unaccounted = self._account(merged, left)
+        return self._finish(onto, tree, unaccounted)
+
+    def _finish(self, onto: str, tree: str, unaccounted: Sequence[Unaccounted]) -> Pick:
+        fired = tuple(a for work in self._work.values() for a in work.fired)
+        outcome = self._outcome(tree, fired)
+        commit = ""
+        if outcome in {Outcome.CLEAN, Outcome.RESOLVED}:
+            commit = commit_pick(self._git, self._incoming, tree, onto, fired)
+        return Pick(self._incoming, outcome, tree, commit, self._merged_conflicts,
+                    tuple(self._conflicts), fired, tuple(unaccounted))  # fmt: skip
+
+    def _outcome(self, tree: str, fired: Sequence[Adaptation]) -> Outcome:
+        if self._conflicts:
+            return Outcome.CONFLICT
+        if not self._changes:
+            return Outcome.EMPTY
+        if tree == self._tree:
+            return Outcome.ALREADY
+        return Outcome.RESOLVED if fired or self._merged_conflicts else Outcome.CLEAN
+
+    # -- steps
+
+    def _adapted(self, change: Change) -> Entry | None:
+        """Upstream's side of one path after the rules on incoming lines."""
+        work = self._work[change.path]
+        if change.new is None or not work.of_incoming():
+            return change.new
+        lines = adapt_incoming(work, self._lines(change.old), self._lines(change.new))
+        return Entry(change.new.mode, self._git.write_blob(join_lines(lines)))
+
+    def _merge(
+        self, theirs: Mapping[str, Entry | None]
+    ) -> tuple[dict[str, Entry | None], tuple[Unmerged, ...]]:
+        """Three-way merge of just the touched paths; their entries as merged, and the unmerged."""
+        base = self._git.edit_tree("", {c.path: c.old for c in self._changes if c.old})
+        ours = self._git.edit_tree("", {p: e for p, e in self._ours.items() if p in theirs})
+        side = self._git.edit_tree("", {p: e for p, e in theirs.items() if e})
+        empty = self._git.empty_tree()
+        result = self._git.merge_trees(base or empty, ours or empty, side or empty)
+        entries = self._git.entries(result.tree)
+        return {path: entries.get(path) for path in theirs}, result.unmerged
+
+    def _settle(self, item: Unmerged, merged: dict[str, Entry | None]) -> None:
+        """Settle one unmerged path by its rules, or leave a conflict."""
+        kind = _kind(item)
+        entry = merged.get(item.path)
+        if kind is not Kind.CONTENT or entry is None:
+            self._merged_conflicts += 1
+            self._conflicts.append(Conflict(item.path, kind, "", None))
+            merged[item.path] = item.ours
+            return
+        work = self._work[item.path]
+        segments, left = settle_regions(work, self._lines(entry))
+        self._merged_conflicts += len(left) + len(work.settled())
+        self._conflicts += left
+        if not left:
+            lines = [ln for s in segments for ln in (s if not isinstance(s, Region) else ())]
+            merged[item.path] = Entry(entry.mode, self._git.write_blob(join_lines(lines)))
+
+    def _edit(self, merged: dict[str, Entry | None], left: set[str]) -> None:
+        for path, work in self._work.items():
+            if not work.of_merged() or path in left:
+                continue
+            entry = merged.get(path, self._ours.get(path))
+            if entry is None:
+                rule = work.of_merged()[0]
+                raise RuleError(rule.place, f"rule {rule.id}: the target has no {path}")
+            lines = edit_merged(work, self._lines(entry))
+            merged[path] = Entry(entry.mode, self._git.write_blob(join_lines(lines)))
+
+    def _account(self, merged: Mapping[str, Entry | None], left: set[str]) -> list[Unaccounted]:
+        sides = {c.path: c for c in self._changes}
+        found: list[Unaccounted] = []
+        for path in sorted({*sides, *merged} - left):
+            change = sides.get(path)
+            texts = Sides(
+                path,
+                base=self._lines(change.old if change else None),
+                ours=self._lines(self._ours.get(path)),
+                theirs=self._lines(change.new if change else None),
+                result=self._lines(merged.get(path)),
+            )
+            found += account(texts, [a.delta for a in self._work[path].fired])
+        return found
+
+    # -- helpers
+
+    def _lines(self, entry: Entry | None) -> list[str]:
+        return [] if entry is None else split_lines(self._git.blob(entry.oid))
+
+    def _paths(self, rules: Sequence[Rule]) -> list[str]:
+        return sorted({*(c.path for c in self._changes), *self._rule_paths(rules)})
+
+    def _rule_paths(self, rules: Sequence[Rule]) -> list[str]:
+        return [path for rule in rules for path in rule.paths]
+
+
+def _kind(item: Unmerged) -> Kind:
+    if item.ours is None:
+        return Kind.DELETED_HERE
+    if item.theirs is None:
+        return Kind.DELETED_UPSTREAM
+    return Kind.CONTENT if item.base else Kind.ADDED_TWICE
+
+
+def _words(data: bytes) -> set[bytes]:
+    text = bytes(c if chr(c).isalnum() or c == 95 else 32 for c in data)
+    return set(text.split())
