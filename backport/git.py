@@ -7,10 +7,7 @@ Everything happens in a bare object store: no worktree, no index, no checkout. A
 from __future__ import annotations
 
 import binascii
-import codecs
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import gitdb.exc
@@ -20,10 +17,36 @@ from git.exc import InvalidGitRepositoryError, NoSuchPathError
 from backport import process
 from backport.commit import Person
 from backport.errors import BackportError, UsageError
+from backport.gitformat import (
+    FILE_MODE,
+    TREE_MODE,
+    ZERO,
+    Change,
+    CommitInfo,
+    Entry,
+    MergeResult,
+    Unmerged,
+    format_commit,
+    kind_of,
+    parse_change,
+    parse_commit,
+    parse_grep_line,
+    parse_tree_line,
+    parse_unmerged,
+)
 
-ZERO = "0" * 40
-FILE_MODE = "100644"
-TREE_MODE = "040000"
+__all__ = [
+    "FILE_MODE",
+    "HERMETIC",
+    "TREE_MODE",
+    "Change",
+    "CommitInfo",
+    "Entry",
+    "Git",
+    "MergeResult",
+    "Unmerged",
+    "parse_commit",
+]
 
 # Neither the user's nor the machine's git configuration may change a result.
 HERMETIC = {
@@ -31,58 +54,6 @@ HERMETIC = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One blob of a tree; `mode` is git's six octal digits."""
-
-    mode: str
-    oid: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """One path that differs between two trees; a missing side is None."""
-
-    path: str
-    old: Entry | None
-    new: Entry | None
-
-
-@dataclass(frozen=True)
-class CommitInfo:
-    """A commit as stored; `message` is the whole text."""
-
-    oid: str
-    tree: str
-    parents: tuple[str, ...]
-    author: Person
-    committer: Person
-    message: str
-
-    @property
-    def subject(self) -> str:
-        """The first paragraph of the message on one line, as git's `%s`."""
-        return " ".join(self.message.lstrip("\n").split("\n\n", 1)[0].split("\n")).rstrip()
-
-
-@dataclass(frozen=True)
-class Unmerged:
-    """One path that a merge left in conflict: its base, our and their side (None: absent)."""
-
-    path: str
-    base: Entry | None
-    ours: Entry | None
-    theirs: Entry | None
-
-
-@dataclass(frozen=True)
-class MergeResult:
-    """A three-way merge of trees: `tree` holds markers where `unmerged` names a path."""
-
-    tree: str
-    unmerged: tuple[Unmerged, ...]
 
 
 class Git:
@@ -182,7 +153,7 @@ class Git:
         """The blobs below `paths` (everything without any) of a tree, by path."""
         args = ["ls-tree", "-r", "-z", "--full-tree", tree]
         done = self.run(*args, *(["--", *paths] if paths else []))
-        return dict(_tree_line(line) for line in done.text.split("\0") if line)
+        return dict(parse_tree_line(line) for line in done.text.split("\0") if line)
 
     def entry(self, tree: str, path: str) -> Entry | None:
         """One blob of a tree."""
@@ -197,7 +168,7 @@ class Git:
         """The paths that differ between two trees, in path order, renames as delete and add."""
         done = self.run("diff-tree", "-r", "-z", "--no-renames", old, new)
         fields = done.text.split("\0")
-        return [_change(fields[i], fields[i + 1]) for i in range(0, len(fields) - 1, 2)]
+        return [parse_change(fields[i], fields[i + 1]) for i in range(0, len(fields) - 1, 2)]
 
     def diff(self, old: str, new: str, *args: str) -> bytes:
         """The textual difference of two trees or blobs."""
@@ -214,7 +185,7 @@ class Git:
         )
         if done.returncode > 1:
             raise process.ProcessFailed(done)
-        return [_grep_line(line, tree) for line in done.text.splitlines() if line]
+        return [parse_grep_line(line, tree) for line in done.text.splitlines() if line]
 
     # -- writing objects
 
@@ -227,9 +198,10 @@ class Git:
         return self.run("mktree", stdin=b"").text.strip()
 
     def edit_tree(self, tree: str, edits: Mapping[str, Entry | None]) -> str:
-        """A tree with some paths set (`Entry`) or removed (None); an empty `tree` starts anew.
+        """A tree with some files set (`Entry`) or removed (None); an empty `tree` starts anew.
 
         A file in the way of a directory gives way, and so does a directory that becomes empty.
+        None at a directory, or where nothing is, changes nothing.
         """
         return (self._edited(tree, edits) if edits else tree) or self.empty_tree()
 
@@ -250,12 +222,12 @@ class Git:
             if new:
                 here[name] = Entry(TREE_MODE, new)
             elif is_tree:  # emptied; a file may take its place
-                here.setdefault(name, None)
+                del listing[name]
         for name, entry in here.items():
-            if entry is None:
-                listing.pop(name, None)
-            else:
+            if entry is not None:
                 listing[name] = entry
+            elif name in listing and listing[name].mode != TREE_MODE:
+                del listing[name]
         return self._mktree(listing)
 
     def commit_tree(
@@ -267,11 +239,9 @@ class Git:
         committer: Person,
     ) -> str:
         """Store a commit; the same arguments give the same id everywhere."""
-        # Not `git commit-tree`: it takes dots and quotes off the ends of names.
-        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
-        lines += [f"author {_ident(author)}", f"committer {_ident(committer)}", "", message]
-        text = "\n".join(lines)
-        data = (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape")
+        parents = list(parents)
+        self._demand(tree, *parents)
+        data = format_commit(tree, parents, message, author, committer)
         return self.write_object("commit", data)
 
     def write_object(self, kind: str, data: bytes) -> str:
@@ -281,8 +251,30 @@ class Git:
     def merge_trees(self, base: str, ours: str, theirs: str) -> MergeResult:
         """Three-way merge of trees in core, as a cherry-pick of `theirs` (on `base`) onto `ours`.
 
-        git 2.39 has no --merge-base: three throw-away commits say which tree is the base.
+        `base` and `theirs` may be slices: what they do not name stays as `ours` has it. A path that
+        one side deleted is settled here, because git before 2.50 cannot be told not to look for
+        renames and would put the other side's change into any similar file.
         """
+        aside = self._one_sided(base, ours, theirs)
+        gone = dict.fromkeys((u.path for u in aside), None)
+        base, ours, theirs = (self.edit_tree(tree, gone) for tree in (base, ours, theirs))
+        merged = self._merge(base, ours, theirs)
+        back = {u.path: u.ours or u.theirs for u in aside if not _agreed(u)}
+        left = [u for u in aside if u.path in back]
+        return MergeResult(
+            self.edit_tree(merged.tree, back),
+            tuple(sorted([*merged.unmerged, *left], key=lambda u: u.path)),
+        )
+
+    def _one_sided(self, base: str, ours: str, theirs: str) -> list[Unmerged]:
+        """The paths of base that upstream touches and one side, or both, have deleted."""
+        changes = [c for c in self.changes(base, theirs) if c.old]
+        here = self.entries(ours, [c.path for c in changes]) if changes else {}
+        sides = [Unmerged(c.path, c.old, here.get(c.path), c.new) for c in changes]
+        return [u for u in sides if u.ours is None or u.theirs is None]
+
+    def _merge(self, base: str, ours: str, theirs: str) -> MergeResult:
+        """git 2.39 has no --merge-base: three throw-away commits say which tree is the base."""
         who = Person("merge", "merge@localhost", "0 +0000")
         root = self.commit_tree(base, [], "base", who, who)
         left = self.commit_tree(ours, [root], "ours", who, who)
@@ -290,10 +282,10 @@ class Git:
         done = self.run(
             "merge-tree", "--write-tree", "-z", "--no-messages", left, right, check=False
         )
-        if done.returncode > 1:
+        if done.returncode not in {0, 1}:
             raise process.ProcessFailed(done)
         tree, *rest = done.text.split("\0")
-        return MergeResult(tree, _unmerged(rest))
+        return MergeResult(tree, parse_unmerged(rest))
 
     # -- refs
 
@@ -314,88 +306,28 @@ class Git:
         """Drop a ref of our own."""
         self.run("update-ref", "-d", name)
 
+    def _demand(self, *oids: str) -> None:
+        """Refuse to build upon objects that are not there; git itself would not notice."""
+        text = "".join(f"{oid}\n" for oid in oids).encode()
+        done = self.run("cat-file", "--batch-check", stdin=text)
+        lost = [line.split()[0] for line in done.text.splitlines() if line.endswith(" missing")]
+        if lost:
+            raise BackportError(f"{self.path}: no object {', '.join(lost)}")
+
     # -- trees, one directory at a time
 
     def _listing(self, tree: str) -> dict[str, Entry]:
         done = self.run("ls-tree", "-z", "--full-tree", tree)
-        return dict(_tree_line(line) for line in done.text.split("\0") if line)
+        return dict(parse_tree_line(line) for line in done.text.split("\0") if line)
 
     def _mktree(self, listing: Mapping[str, Entry]) -> str:
         if not listing:
             return ""
-        lines = [f"{e.mode} {_kind(e.mode)} {e.oid}\t{name}\0" for name, e in listing.items()]
+        lines = [f"{e.mode} {kind_of(e.mode)} {e.oid}\t{name}\0" for name, e in listing.items()]
         text = "".join(lines).encode("utf-8", "surrogateescape")
         return self.run("mktree", "-z", stdin=text).text.strip()
 
 
-def _kind(mode: str) -> str:
-    return {TREE_MODE: "tree", "160000": "commit"}.get(mode, "blob")
-
-
-def _tree_line(line: str) -> tuple[str, Entry]:
-    meta, _, path = line.partition("\t")
-    mode, _kind_name, oid = meta.split()[:3]
-    return path, Entry(mode, oid)
-
-
-def _change(meta: str, path: str) -> Change:
-    old_mode, new_mode, old, new, _status = meta.lstrip(":").split()
-    return Change(
-        path,
-        Entry(old_mode, old) if old != ZERO else None,
-        Entry(new_mode, new) if new != ZERO else None,
-    )
-
-
-def _grep_line(line: str, tree: str) -> tuple[str, int, str]:
-    path, number, text = line.split("\0", 2)
-    return path.removeprefix(f"{tree}:"), int(number), text
-
-
-def _unmerged(fields: Sequence[str]) -> tuple[Unmerged, ...]:
-    stages: dict[str, dict[str, Entry]] = {}
-    for field in fields:
-        if not field:
-            break
-        meta, _, path = field.partition("\t")
-        mode, oid, stage = meta.split()
-        stages.setdefault(path, {})[stage] = Entry(mode, oid)
-    return tuple(Unmerged(path, s.get("1"), s.get("2"), s.get("3")) for path, s in stages.items())
-
-
-def parse_commit(oid: str, data: bytes) -> CommitInfo:
-    """Read git's commit object format (gitformat-commit(5)); headers we do not use are skipped."""
-    head, _, body = data.partition(b"\n\n")
-    fields: dict[str, list[str]] = {}
-    codec = _codec(head)
-    for line in head.decode(codec, "surrogateescape").split("\n"):
-        key, _, value = line.partition(" ")
-        fields.setdefault(key, []).append(value)
-    return CommitInfo(
-        oid,
-        fields["tree"][0],
-        tuple(fields.get("parent", ())),
-        _person(fields["author"][0]),
-        _person(fields["committer"][0]),
-        body.decode(codec, "replace"),
-    )
-
-
-def _codec(head: bytes) -> str:
-    found = re.search(rb"^encoding (\S+)$", head, re.M)
-    try:
-        return codecs.lookup(found[1].decode("ascii", "replace")).name if found else "utf-8"
-    except LookupError:
-        return "utf-8"
-
-
-def _ident(person: Person) -> str:
-    """A commit's author or committer line; what would break the line is taken out."""
-    name, email = (re.sub(r"[<>\n\0]", "", text).strip() for text in (person.name, person.email))
-    return f"{name} <{email}> {person.date}"
-
-
-def _person(text: str) -> Person:
-    name, _, rest = text.rpartition(" <")
-    email, _, date = rest.partition("> ")
-    return Person(name, email, date)
+def _agreed(sides: Unmerged) -> bool:
+    """Whether a deletion on one side meets no change on the other."""
+    return sides.base in {sides.ours, sides.theirs} or sides.ours == sides.theirs
