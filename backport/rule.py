@@ -60,7 +60,7 @@ class Take:
 class Rewrite:
     """Incoming lines, before the merge, also in new files: rename, change arguments, drop."""
 
-    change: Substitution
+    changes: tuple[Substitution, ...]
 
 
 @dataclass(frozen=True)

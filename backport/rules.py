@@ -112,7 +112,7 @@ def _shim(row: Table) -> Action:
 _ACTIONS: dict[str, Callable[[Table], Action]] = {
     "additive": _additive,
     "take": _take,
-    "rewrite": lambda row: Rewrite(_substitution(row.table("rewrite"))),
+    "rewrite": lambda row: Rewrite(tuple(_substitution(sub) for sub in row.tables("rewrite"))),
     "pin": _pin,
     "edit": lambda row: Edit(_substitution(row.table("edit"))),
     "insert": _insert,

@@ -22,8 +22,12 @@ def added_runs(base: Lines, theirs: Lines) -> list[Run]:
 
 
 def rewrite(base: Lines, theirs: Lines, action: Rewrite, within: str) -> tuple[list[str], int]:
-    """`theirs` with the substitution made in its added lines, and how often it was made."""
-    return _in_runs(theirs, _scoped(added_runs(base, theirs), theirs, within), action.change)
+    """`theirs` with the substitutions made in its added lines, and how often in all."""
+    lines, total = list(theirs), 0
+    for change in action.changes:
+        lines, count = _in_runs(lines, _scoped(added_runs(base, lines), lines, within), change)
+        total += count
+    return lines, total
 
 
 def pin(base: Lines, theirs: Lines, action: Pin, within: str) -> tuple[list[str], int]:
