@@ -65,8 +65,9 @@ class Store:
         """The finished import of `origin`, or None; its `source` is what `origin` says."""
         try:
             record = json.loads((self._records / f"{origin.key}.json").read_bytes())
-            tree = Tree(**{**record, "source": origin.source})
-        except (FileNotFoundError, ValueError, TypeError):
+            told = {"source": origin.source, "label": origin.label or record["label"]}
+            tree = Tree(**{**record, **told})
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
         return tree if self.git.ref(_ref(origin)) == tree.commit else None
 

@@ -7,12 +7,27 @@ from typing import Any
 
 from backport.cache import Cache
 from backport.events import Emit
-from backport.sources import debian
+from backport.sources import debian, directory, giturl, localrepo, tarball
+from backport.sources.locate import spec_from_path
 from backport.store import Store
-from backport.target import DebianSource, SourceSpec, Tree
+from backport.target import (
+    DebianSource,
+    DirectorySource,
+    GitSource,
+    LocalRepoSource,
+    SourceSpec,
+    TarballSource,
+    Tree,
+)
+
+__all__ = ["KINDS", "obtain", "spec_from_path"]
 
 KINDS: Mapping[type, Callable[[Any, Store, Cache, Emit, bool], Tree]] = {
     DebianSource: debian.obtain,
+    GitSource: giturl.obtain,
+    LocalRepoSource: localrepo.obtain,
+    DirectorySource: directory.obtain,
+    TarballSource: tarball.obtain,
 }
 
 
