@@ -348,9 +348,9 @@ def _results(record: RunRecord, folder: Path | None) -> list[Text]:
     if record.branch:
         where = f", head {record.head[:SHORT]}, tree {record.tree[:SHORT]}" if record.head else ""
         lines.append(_field("branch", f"{record.branch}{where}"))
-    for name in ("series", "report"):
+    for label, name in (("series", "series"), ("report", "html")):
         if name in record.artifacts:
-            lines.append(_field(name, _place(folder, record.artifacts[name])))
+            lines.append(_field(label, _place(folder, record.artifacts[name])))
     if record.left_out:
         text = f"{count(len(record.left_out), 'upstream commit')}, with reasons in the report"
         lines.append(_field("left out", text))

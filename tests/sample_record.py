@@ -185,7 +185,7 @@ PASSED_RUN = RunRecord(
     artifacts={
         "series": "series",
         "markdown": "report.md",
-        "report": "report.html",
+        "html": "report.html",
         "config": "config",
         "guest log": "logs/guest.log",
     },
