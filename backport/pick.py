@@ -10,11 +10,18 @@ from backport.commit import Incoming, Person
 from backport.conflict import Conflict, Kind, Region
 from backport.csource import join_lines, split_lines
 from backport.errors import RuleError
+from backport.gates import form
 from backport.gates.accounting import Sides, Unaccounted, account
 from backport.git import Change, Entry, Git, Unmerged
 from backport.provenance import COMMITTER, picked_message
-from backport.resolve import PathWork, adapt_incoming, edit_merged, settle_regions
-from backport.rule import Adaptation, Question, Rule
+from backport.resolve import (
+    PathWork,
+    adapt_incoming,
+    demand_fired,
+    edit_merged,
+    settle_regions,
+)
+from backport.rule import Adaptation, LineDelta, Question, Rule
 from backport.version import Version
 
 
@@ -41,10 +48,11 @@ class Pick:
     outcome: Outcome
     tree: str
     commit: str
-    merged_conflicts: int  # conflicting places of the plain merge, before any rule
+    merged_conflicts: tuple[str, ...]  # where the plain merge conflicts, before any rule
     conflicts: tuple[Conflict, ...]
     adaptations: tuple[Adaptation, ...]
     unaccounted: tuple[Unaccounted, ...]
+    misshapen: tuple[str, ...] = ()  # what the form gate objects to
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ def pick(incoming: Incoming, onto: str, tree: str, rules: Sequence[Rule], target
     return _Pick(incoming, tree, applicable(rules, incoming, tree, target), target.git).run(onto)
 
 
-def commit_pick(
+def commit_pick(  # noqa: PLR0917 (the parts of a commit)
     git: Git, incoming: Incoming, tree: str, onto: str,
     fired: Sequence[Adaptation], by_hand: Sequence[str] = (),
 ) -> str:  # fmt: skip
@@ -106,7 +114,7 @@ class _Pick:
             p: PathWork(p, [r for r in rules if p in r.paths]) for p in self._paths(rules)
         }
         self._conflicts: list[Conflict] = []
-        self._merged_conflicts = 0
+        self._places: list[str] = []
 
     def run(self, onto: str) -> Pick:
         """Merge, settle, edit, account; then commit unless a conflict is left."""
@@ -117,17 +125,32 @@ class _Pick:
         left = {c.path for c in self._conflicts}
         self._edit(merged, left)
         tree = self._git.edit_tree(self._tree, merged)
-        unaccounted = self._account(merged, left)
-        return self._finish(onto, tree, unaccounted)
+        for path in sorted(self._work.keys() - left):
+            demand_fired(self._work[path])
+        sides = self._sides(merged, left)
+        odd = [item for s in sides for item in account(s, self._deltas(s.path))]
+        bad = [line for s in sides for line in form.objections(s)]
+        return self._finish(onto, tree, tuple(odd), tuple(bad))
 
-    def _finish(self, onto: str, tree: str, unaccounted: Sequence[Unaccounted]) -> Pick:
+    def _finish(
+        self, onto: str, tree: str, odd: tuple[Unaccounted, ...], bad: tuple[str, ...]
+    ) -> Pick:
         fired = tuple(a for work in self._work.values() for a in work.fired)
         outcome = self._outcome(tree, fired)
         commit = ""
         if outcome in {Outcome.CLEAN, Outcome.RESOLVED}:
             commit = commit_pick(self._git, self._incoming, tree, onto, fired)
-        return Pick(self._incoming, outcome, tree, commit, self._merged_conflicts,
-                    tuple(self._conflicts), fired, tuple(unaccounted))  # fmt: skip
+        return Pick(
+            self._incoming,
+            outcome,
+            tree,
+            commit,
+            tuple(self._places),
+            tuple(self._conflicts),
+            fired,
+            odd,
+            bad,
+        )
 
     def _outcome(self, tree: str, fired: Sequence[Adaptation]) -> Outcome:
         if self._conflicts:
@@ -136,7 +159,7 @@ class _Pick:
             return Outcome.EMPTY
         if tree == self._tree:
             return Outcome.ALREADY
-        return Outcome.RESOLVED if fired or self._merged_conflicts else Outcome.CLEAN
+        return Outcome.RESOLVED if fired or self._places else Outcome.CLEAN
 
     # -- steps
 
@@ -165,13 +188,13 @@ class _Pick:
         kind = _kind(item)
         entry = merged.get(item.path)
         if kind is not Kind.CONTENT or entry is None:
-            self._merged_conflicts += 1
+            self._places.append(item.path)
             self._conflicts.append(Conflict(item.path, kind, "", None))
             merged[item.path] = item.ours
             return
         work = self._work[item.path]
         segments, left = settle_regions(work, self._lines(entry))
-        self._merged_conflicts += len(left) + len(work.settled())
+        self._places += work.places
         self._conflicts += left
         if not left:
             lines = [ln for s in segments for ln in (s if not isinstance(s, Region) else ())]
@@ -188,20 +211,21 @@ class _Pick:
             lines = edit_merged(work, self._lines(entry))
             merged[path] = Entry(entry.mode, self._git.write_blob(join_lines(lines)))
 
-    def _account(self, merged: Mapping[str, Entry | None], left: set[str]) -> list[Unaccounted]:
-        sides = {c.path: c for c in self._changes}
-        found: list[Unaccounted] = []
-        for path in sorted({*sides, *merged} - left):
-            change = sides.get(path)
-            texts = Sides(
+    def _sides(self, merged: Mapping[str, Entry | None], left: set[str]) -> list[Sides]:
+        changes = {c.path: c for c in self._changes}
+        return [
+            Sides(
                 path,
-                base=self._lines(change.old if change else None),
+                base=self._lines(changes[path].old if path in changes else None),
                 ours=self._lines(self._ours.get(path)),
-                theirs=self._lines(change.new if change else None),
+                theirs=self._lines(changes[path].new if path in changes else None),
                 result=self._lines(merged.get(path)),
             )
-            found += account(texts, [a.delta for a in self._work[path].fired])
-        return found
+            for path in sorted({*changes, *merged} - left)
+        ]
+
+    def _deltas(self, path: str) -> list[LineDelta]:
+        return [a.delta for a in self._work[path].fired]
 
     # -- helpers
 

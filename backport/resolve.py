@@ -38,6 +38,7 @@ class PathWork:
     path: str
     rules: Sequence[Rule]
     fired: list[Adaptation] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)  # where the plain merge conflicts
 
     def of(self, kinds: tuple[type, ...]) -> list[Rule]:
         """The rules whose action is one of `kinds`."""
@@ -51,13 +52,17 @@ class PathWork:
         """The rules that change the merged text."""
         return self.of(MERGED)
 
-    def settled(self) -> list[Adaptation]:
-        """The conflicting regions that a rule settled."""
-        return [item for item in self.fired if isinstance(item.rule.action, REGIONAL)]
-
     def record(self, rule: Rule, before: Lines, after: Lines) -> None:
         """Note that a rule changed `before` into `after`."""
         self.fired.append(Adaptation(rule, self.path, line_delta(list(before), list(after))))
+
+
+def demand_fired(work: PathWork) -> None:
+    """Raise `RuleError` for a rule that had nothing to do: no conflict, or no change in the path."""
+    fired = {item.rule.id for item in work.fired}
+    for rule in work.rules:
+        if rule.id not in fired:
+            _demand(rule, work.path, 0, rule.count)
 
 
 def adapt_incoming(work: PathWork, base: Lines, theirs: Lines) -> list[str]:
@@ -84,10 +89,11 @@ def settle_regions(work: PathWork, merged: Lines) -> tuple[list[Segment], list[C
     for index, segment in enumerate(segments):
         if not isinstance(segment, Region):
             continue
+        symbol = next((s for s in symbols_of(segments, index) if s), "")
+        work.places.append(f"{work.path}: {symbol}" if symbol else work.path)
         rule = owners.get(index)
         lines = None if rule is None else _settle(rule, segment)
         if rule is None or lines is None:
-            symbol = next((s for s in symbols_of(segments, index) if s), "")
             left.append(Conflict(work.path, Kind.CONTENT, symbol, segment))
             continue
         _record_region(work, rule, segment, lines)

@@ -1,0 +1,70 @@
+"""Form: no markers, no duplicate definitions, C that parses no worse than before.
+
+tree-sitter's C grammar does not know the kernel's macros, so errors are compared, never counted
+from zero: the result may hold those of the target and those that upstream's change brings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+
+import tree_sitter_c
+from tree_sitter import Language, Node, Parser
+
+from backport.csource import Lines, join_lines, outline
+from backport.gates.accounting import Sides
+
+SUFFIXES = (".c", ".h")
+MARKERS = ("<<<<<<< ", "||||||| ", ">>>>>>> ")
+
+
+def objections(sides: Sides) -> list[str]:
+    """What is wrong with one path's result, one line each; empty is a pass."""
+    found = [f"{sides.path}:{n}: a conflict marker" for n in _markers(sides.result)]
+    if sides.path.endswith(SUFFIXES):
+        found += [f"{sides.path}: {name} is defined twice" for name in _doubled(sides)]
+        surplus = _parse_surplus(sides)
+        if surplus > 0:
+            found.append(f"{sides.path}: {surplus} more places than before that do not parse as C")
+    return found
+
+
+def _markers(lines: Lines) -> Iterator[int]:
+    return (n for n, line in enumerate(lines, 1) if line.startswith(MARKERS))
+
+
+def _doubled(sides: Sides) -> list[str]:
+    """Names with more definitions than the target and upstream have: variants under #if are fine."""
+    ours, theirs, result = (_names(x) for x in (sides.ours, sides.theirs, sides.result))
+    return sorted(name for name, n in result.items() if n > max(1, ours[name], theirs[name]))
+
+
+def _names(lines: Lines) -> Counter[str]:
+    return Counter(d.name for d in outline(lines) if d.kind not in {"macro", "config"})
+
+
+def _parse_surplus(sides: Sides) -> int:
+    brought = max(0, _errors(sides.theirs) - _errors(sides.base))
+    return _errors(sides.result) - _errors(sides.ours) - brought
+
+
+def _errors(lines: Lines) -> int:
+    return _count(_parser().parse(join_lines(lines)).root_node) if lines else 0
+
+
+def _count(root: Node) -> int:
+    total, stack = 0, [root]
+    while stack:
+        node = stack.pop()
+        if node.is_missing or node.type == "ERROR":
+            total += 1
+        if node.has_error:
+            stack.extend(node.children)
+    return total
+
+
+@cache
+def _parser() -> Parser:
+    return Parser(Language(tree_sitter_c.language()))
