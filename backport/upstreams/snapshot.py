@@ -7,16 +7,21 @@ pick of them onto an old tree meets real conflicts. The cut is proven before any
 from __future__ import annotations
 
 import hashlib
+import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from backport import files
 from backport.commit import Incoming, Person
 from backport.csource import join_lines, split_lines
 from backport.cut import Edit, Hunk, apply_edits, edits_of, parse_hunks
 from backport.errors import GateFailed, ManifestError, Place
+from backport.events import Emit, Note
 from backport.git import FILE_MODE, Entry, Git
-from backport.snapshot import Snapshot, SnapshotCommit
+from backport.series import Series
+from backport.snapshot import Snapshot, SnapshotCommit, read_snapshot
 from backport.target import Tree
 
 # The same for everyone, so that the ids are the same on every machine.
@@ -31,6 +36,65 @@ class Cutting:
     commits: tuple[Incoming, ...]
     left_out: Mapping[str, str]  # path -> reason
     hunks_kept: int  # hunks between the drops, in the files touched, that are not of the series
+
+
+class SnapshotUpstream:
+    """The `Upstream` of a snapshot: cuts once for each pair of drops and wording of the selectors.
+
+    `file` is the series' snapshot.toml; `older` and `newer` are its drops, imported. The cutting is
+    kept under a ref of the store with its record in `cache`; a second use costs milliseconds.
+    """
+
+    def __init__(self, store: Git, cache: Path, file: Path, older: Tree, newer: Tree) -> None:
+        self._store = store
+        self._file = file
+        self._older, self._newer = older, newer
+        key = cut_key(file.read_bytes(), older, newer)
+        self._ref = f"refs/backport/snapshot/{key}"
+        self._record = cache / f"{key}.json"
+        self.cached = False  # whether `commits` found its work done
+        self.left_out: Mapping[str, str] = {}
+        self.hunks_kept = 0
+
+    def describe(self) -> str:
+        """The two drops, for a person."""
+        return f"snapshot: {self._older.label} -> {self._newer.label}"
+
+    def commits(self, series: Series, emit: Emit) -> tuple[Incoming, ...]:
+        """The cut commits, in their order; each stands only for commits that `series` picks.
+
+        Raises `ManifestError` for a selector that does not hold or a SHA that the series does not
+        have, `GateFailed` if the proof fails.
+        """
+        snapshot = read_snapshot(self._file)
+        _check_shas(self._file, snapshot, series)
+        kept = self._kept(snapshot)
+        if kept is None:
+            emit(Note("upstream", f"cutting {len(snapshot.commits)} commits out of the drops"))
+            cutting = cut_series(self._store, snapshot, self._older, self._newer)
+            self._keep(cutting)
+            kept = cutting.commits
+        return kept
+
+    def _kept(self, snapshot: Snapshot) -> tuple[Incoming, ...] | None:
+        tip = self._store.ref(self._ref)
+        if tip is None or not self._record.is_file():
+            return None
+        record = json.loads(self._record.read_text("utf-8"))
+        self.left_out, self.hunks_kept = record["left_out"], record["hunks_kept"]
+        self.cached = True
+        return tuple(
+            _incoming(commit, oid, parent, _message(commit, self._newer), self._newer)
+            for commit, (oid, parent) in zip(snapshot.commits, record["commits"], strict=True)
+        )
+
+    def _keep(self, cutting: Cutting) -> None:
+        self.left_out, self.hunks_kept = cutting.left_out, cutting.hunks_kept
+        pairs = [(c.commit, c.parent) for c in cutting.commits]
+        data = {**asdict(cutting), "commits": pairs}
+        tip = cutting.commits[-1].commit
+        self._store.update_ref(self._ref, tip, self._store.ref(self._ref), "snapshot")
+        files.write(self._record, json.dumps(data, indent=1).encode())
 
 
 Texts = dict[str, bytes | None]  # None: the path is not there
@@ -119,12 +183,34 @@ def _chain(
     for commit, tree in zip(snapshot.commits, trees[1:], strict=True):
         message = _message(commit, newer)
         oid = git.commit_tree(tree, [parent], message, CUTTER, CUTTER)
-        commits.append(
-            Incoming(oid, parent, commit.subject, message, CUTTER, CUTTER, commit.stands_for,
-                     f"{newer.label}, cut {commit.id}")
-        )  # fmt: skip
+        commits.append(_incoming(commit, oid, parent, message, newer))
         parent = oid
     return tuple(commits)
+
+
+def _incoming(commit: SnapshotCommit, oid: str, parent: str, message: str, newer: Tree) -> Incoming:
+    return Incoming(
+        oid,
+        parent,
+        commit.subject,
+        message,
+        CUTTER,
+        CUTTER,
+        commit.stands_for,
+        f"{newer.label}, cut {commit.id}",
+    )
+
+
+def _check_shas(file: Path, snapshot: Snapshot, series: Series) -> None:
+    known = {row.sha for row in series.commits}
+    for commit in snapshot.commits:
+        for sha in commit.stands_for:
+            if sha not in known:
+                raise ManifestError(
+                    Place(str(file), key=f"commit {commit.id}"),
+                    f"stands for {sha}, which the series does not have",
+                    hint="add the commit to series.toml, or mend the SHA",
+                )
 
 
 def _base_message(newer: Tree) -> str:
