@@ -287,6 +287,11 @@ def _encode(value: object) -> object:
     return str(value) if isinstance(value, str) else value
 
 
+def decode(cls: type[D], data: object, where: str = "record") -> D:
+    """One part of a record from what `to_json` gave; `RecordError` names the key that is wrong."""
+    return _decode_dataclass(cls, data, where)
+
+
 def _decode_dataclass(cls: type[D], data: object, where: str) -> D:
     if not isinstance(data, dict):
         raise RecordError(f"{where}: expected an object, got {_name(data)}")

@@ -1,0 +1,178 @@
+"""Pick a whole series onto a base, commit by commit, remembering each finished pick.
+
+A pick depends on the incoming commit, the commit it lands on, the target's version and the rules
+that belong to it; its result is kept under a hash of these. So a killed run resumes where it was,
+a changed rule re-picks only from the commit it concerns, and a resolution by hand is kept as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from backport import files, record
+from backport.commit import Incoming
+from backport.errors import GateFailed, Place
+from backport.events import Emit, Progress
+from backport.git import Git
+from backport.pick import Outcome, Pick, Target, pick
+from backport.rule import Rule
+from backport.target import Tree
+from backport.version import Version
+
+STAGE = "pick"
+RECIPE = 1  # part of every key: raise it when the same inputs give another result
+KEEP = "refs/backport/picked"
+_NOWHERE = Place("")
+
+
+@dataclass(frozen=True)
+class PickedCommit:
+    """One finished pick, as the record shows it."""
+
+    pick: record.Pick
+    adaptations: tuple[record.Adaptation, ...]
+    tree: str
+    by_hand: tuple[str, ...] = ()  # paths that a person resolved
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A pick that left conflicts: where the series stood, and the key its resolution goes under."""
+
+    key: str
+    onto: str
+    result: Pick
+
+
+@dataclass(frozen=True)
+class Picked:
+    """A series on a base; `stopped` tells of a conflict left, `head` then is where it stood."""
+
+    base: Tree
+    head: str
+    tree: str
+    commits: tuple[PickedCommit, ...]
+    cached: bool
+    stopped: Stopped | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """`cache` is the folder that keeps finished picks."""
+
+    git: Git
+    cache: Path
+    base: Tree
+    incoming: tuple[Incoming, ...]
+    rules: tuple[Rule, ...]
+
+
+def pick_series(request: Request, emit: Emit) -> Picked:
+    """Pick all commits in order, or stop at the first conflict that no rule settles.
+
+    Raises `RuleError` for a rule that does not hold, `GateFailed` for lines unaccounted for.
+    """
+    target = Target(request.git, Version.parse(request.base.version))
+    done: list[PickedCommit] = []
+    head, tree, cached = request.base.commit, request.base.tree, True
+    for number, incoming in enumerate(request.incoming):
+        emit(Progress(STAGE, number, len(request.incoming), "commits"))
+        key = pick_key(incoming, head, request.rules, target.version)
+        found = load(request, key)
+        if found is None:
+            cached = False
+            result = pick(incoming, head, tree, request.rules, target)
+            _demand_form(result)
+            _demand_accounts(result)
+            if result.outcome is Outcome.CONFLICT:
+                stopped = Stopped(key, head, result)
+                return Picked(request.base, head, tree, tuple(done), False, stopped)
+            found = save(request, key, shown(result))
+        done.append(found)
+        head, tree = found.pick.commit or head, found.tree
+    emit(Progress(STAGE, len(done), len(done), "commits"))
+    return Picked(request.base, head, tree, tuple(done), cached)
+
+
+def pick_key(incoming: Incoming, onto: str, rules: Sequence[Rule], version: Version) -> str:
+    """What a pick depends on, as a short hash."""
+    mine = [replace(r, place=_NOWHERE) for r in rules if r.belongs_to(incoming.stands_for)]
+    text = repr((RECIPE, incoming, onto, str(version), mine))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def shown(result: Pick, commit: str = "", by_hand: tuple[str, ...] = ()) -> PickedCommit:
+    """A pick as the record has it; `commit` and `by_hand` are of one that a person finished."""
+    shas = result.incoming.stands_for
+    rules = tuple(dict.fromkeys(a.rule.id for a in result.adaptations))
+    commit = commit or result.commit
+    outcome = Outcome.RESOLVED if by_hand else result.outcome
+    entry = record.Pick(
+        sha=shas[0] if shas else result.incoming.commit,
+        subject=result.incoming.subject,
+        outcome=outcome,
+        commit=commit,
+        stands_for=shas,
+        conflicts=result.merged_conflicts,
+        rules=rules,
+        incoming=result.incoming.commit,
+    )
+    adaptations = tuple(
+        record.Adaptation(
+            rule=a.rule.id,
+            why=a.rule.why,
+            path=a.path,
+            cause=a.rule.cause,
+            commit=commit,
+            added=a.added,
+            removed=a.removed,
+        )
+        for a in result.adaptations
+    )
+    return PickedCommit(entry, adaptations, result.tree, by_hand)
+
+
+def load(request: Request, key: str) -> PickedCommit | None:
+    """A finished pick from the cache, if the store still holds its commit."""
+    try:
+        data = json.loads((request.cache / f"{key}.json").read_bytes())
+        entry = record.decode(record.Pick, data["pick"])
+        adaptations = tuple(record.decode(record.Adaptation, a) for a in data["adaptations"])
+    except (OSError, ValueError, KeyError, record.RecordError):
+        return None
+    if entry.commit and request.git.ref(f"{KEEP}/{key}") != entry.commit:
+        return None
+    return PickedCommit(entry, adaptations, data["tree"], tuple(data["by_hand"]))
+
+
+def save(request: Request, key: str, done: PickedCommit) -> PickedCommit:
+    """Keep a finished pick: its commit under a ref first, then its record."""
+    if done.pick.commit:
+        name = f"{KEEP}/{key}"
+        request.git.update_ref(name, done.pick.commit, request.git.ref(name), "picked")
+    files.write(request.cache / f"{key}.json", json.dumps(asdict(done), indent=1).encode())
+    return done
+
+
+def _demand_form(result: Pick) -> None:
+    if result.misshapen:
+        lines = "\n".join(f"  {line}" for line in result.misshapen[:20])
+        raise GateFailed(
+            f"form: {result.incoming.subject}:\n{lines}",
+            hint="look at the rules that fired in these paths",
+        )
+
+
+def _demand_accounts(result: Pick) -> None:
+    if result.unaccounted:
+        lines = "\n".join(f"  {item}" for item in result.unaccounted[:20])
+        more = len(result.unaccounted) - 20
+        raise GateFailed(
+            f"accounting: {result.incoming.subject}: lines that neither upstream nor a rule"
+            f" explains:\n{lines}" + (f"\n  and {more} more" if more > 0 else ""),
+            hint="write the rule that owns them, or narrow the one that brought them",
+        )
