@@ -102,6 +102,11 @@ class Git:
             argv, stdin=stdin, env={**HERMETIC, **(env or {})}, check=check, timeout=timeout
         )
 
+    @staticmethod
+    def in_worktree(root: Path, *args: str | Path, stdin: bytes | None = None) -> process.Completed:
+        """Run a git command in a worktree that we made, with its own index."""
+        return process.run(["git", "-C", root, *args], stdin=stdin, env=HERMETIC)
+
     def stream(
         self,
         *args: str | Path,
