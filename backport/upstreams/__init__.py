@@ -12,6 +12,7 @@ from backport.events import Emit
 from backport.git import Git
 from backport.series import Series
 from backport.upstreams.gitrepo import GitUpstream
+from backport.upstreams.mbox import MboxUpstream
 
 
 class Upstream(Protocol):
@@ -36,4 +37,5 @@ class Request:
 
 UPSTREAMS: Mapping[str, Callable[[Request], Upstream]] = {
     "git": lambda request: GitUpstream(request.store, request.cache, request.locations),
+    "mbox": lambda request: MboxUpstream(request.store, request.locations, request.base),
 }
