@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,7 @@ from backport.target import Tree
 STAGE = "import"
 STEP = 400  # files between two progress events
 REFS = "refs/backport/base"
+DEAD = "dead-"  # folders of the inbox that are being removed
 PERSON = Person("backport", "backport@localhost", "946684800 +0000")
 
 # Deltas against the file before cost half of the time and save 0.3 % of the room.
@@ -114,13 +116,12 @@ class Store:
         if found:
             return found
         self._sweep()
-        with self._claimed(origin, emit) as inbox:
+        with _explained(self.git.path), self._claimed(origin, emit) as inbox:
             found = self.find(origin)  # by the process that we waited for
             if found:
                 return found
-            with _explained(self.git.path):
-                tree = _identify(inbox, origin, fill(inbox))
-                return self._adopt(inbox, origin, tree, commit)
+            tree = _identify(inbox, origin, fill(inbox))
+            return self._adopt(inbox, origin, tree, commit)
 
     @contextlib.contextmanager
     def _claimed(self, origin: Origin, emit: Emit) -> Iterator[Git]:
@@ -141,6 +142,8 @@ class Store:
 
     def _sweep(self) -> None:
         """Remove what killed imports left; those that run hold their lock."""
+        for dead in self._inbox.glob(f"{DEAD}*"):
+            shutil.rmtree(dead, ignore_errors=True)
         for lock_path in self._inbox.glob("*.lock"):
             home = lock_path.with_suffix("")
             if home.is_dir():
@@ -263,7 +266,10 @@ def _try_lock(handle: IO[str]) -> bool:
 
 
 def _empty(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
+    """Remove a folder that the last children of a killed import may still write to by its name."""
+    with contextlib.suppress(FileNotFoundError):
+        dead = home.rename(home.with_name(f"{DEAD}{secrets.token_hex(8)}"))
+        shutil.rmtree(dead, ignore_errors=True)
 
 
 def _lines(path: Path) -> set[str]:

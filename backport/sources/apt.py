@@ -22,7 +22,7 @@ DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 HELPER = "/usr/lib/apt/apt-helper"
 TOOLS = (("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("dpkg", "dpkg"))
 
-_SUITE = re.compile(r"[a-z][a-z0-9.-]*$")
+_SUITE = re.compile(r"[a-z][a-z0-9.-]*")
 # How this host reaches any archive (a proxy, a mirror frozen in time) is its owner's to say.
 _TRANSPORT = re.compile(
     r"^Acquire::(?:https?::|ftp::|Retries|ForceIPv|Check-Valid-Until|Check-Date|Max-).*;$", re.M
@@ -113,7 +113,7 @@ class Suite:
     """What one suite offers; `home` is its apt state."""
 
     def __init__(self, home: Path, name: str) -> None:
-        if not _SUITE.match(name):
+        if not _SUITE.fullmatch(name):
             raise UsageError(f"{name!r} is not the name of a suite", hint="for example: bookworm")
         self.name = name
         self.home = home / name

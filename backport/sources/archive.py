@@ -21,7 +21,7 @@ from backport.sources import apt
 from backport.sources.records import FRESH_SECONDS, Records
 
 STAGE = "download"
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+$")
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _IMAGE = re.compile(r"^(linux-image-\d\S*) \(= (\S+)\)$")
 _MAX_FOLLOWED = 3  # meta package of a flavour, of a version, the image
 
@@ -172,7 +172,7 @@ class Archive:
         return found
 
     def _look_up(self, name: str, version: str, suites: tuple[str, ...], refresh: bool) -> Package:
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} is not the name of a package")
         found = [p for suite in suites for p in self._offers(name, suite, refresh)]
         found = [p for p in found if version in ("", p.version)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backport import process
 from backport.cache import Cache
+from backport.errors import UsageError
 from backport.events import Emit
 from backport.intake import SourceFile
 from backport.sources import tarstream
@@ -44,5 +45,12 @@ def contents(deb: Path, package: Package) -> Iterator[SourceFile]:
         ("tar", "-xOf", "-", f"./usr/src/{package.name}.tar.xz"),
         ("xz", "-T0", "-dc"),
     )
-    with process.pipeline(*commands) as tar:
-        yield from tarstream.files(tar, f"{package.name} {package.version}")
+    shown = f"{package.name} {package.version}"
+    try:
+        with process.pipeline(*commands) as tar:
+            yield from tarstream.files(tar, shown)
+    except tarstream.EmptyArchive as err:
+        raise UsageError(
+            f"{shown} holds no usr/src/{package.name}.tar.xz",
+            hint="name a package of kernel sources, for example linux-source-6.1",
+        ) from err

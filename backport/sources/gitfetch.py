@@ -13,7 +13,7 @@ from backport.git import Git
 from backport.process import ProcessFailed
 from backport.store import STAGE
 
-FULL_SHA = re.compile(r"[0-9a-f]{40}$")
+FULL_SHA = re.compile(r"[0-9a-f]{40}")
 INBOX_REF = "refs/backport/import"  # not below refs/heads: an annotated tag may come
 
 _METER = re.compile(r"Receiving objects: +\d+% \((\d+)/(\d+)\)")

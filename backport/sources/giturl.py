@@ -14,7 +14,7 @@ from backport.sources.records import Records
 from backport.store import Origin, Store
 from backport.target import GitSource, Tree
 
-_REF = re.compile(r"[A-Za-z0-9_][\w./+@{}=-]*$")
+_REF = re.compile(r"[A-Za-z0-9_][\w./+@{}=-]*")
 # git's own order (gitrevisions(7)): a tag wins over a branch of the same name.
 _SPELLINGS = ("{}", "refs/{}", "refs/tags/{}", "refs/heads/{}")
 
@@ -30,7 +30,7 @@ def obtain(spec: GitSource, store: Store, cache: Cache, emit: Emit, refresh: boo
         try:
             return fetcher(spec.url, sha, shown, emit)(inbox)
         except UsageError:
-            if FULL_SHA.match(spec.ref):
+            if FULL_SHA.fullmatch(spec.ref):
                 raise
         return _by_ref(spec, sha, inbox, emit)
 
@@ -50,7 +50,7 @@ def _by_ref(spec: GitSource, sha: str, inbox: Git, emit: Emit) -> str:
 
 def resolve(spec: GitSource, git: Git, cache: Cache, emit: Emit, refresh: bool) -> str:
     """The SHA of a ref; a recorded one serves for a day, and longer without network."""
-    if FULL_SHA.match(spec.ref):
+    if FULL_SHA.fullmatch(spec.ref):
         return spec.ref
     records = Records(cache.root / "refs.json")
     key = f"{shown_url(spec.url)} {spec.ref}"
@@ -95,5 +95,5 @@ def shown_url(url: str) -> str:
 def _check(spec: GitSource) -> None:
     if not spec.url or spec.url.startswith("-"):
         raise UsageError(f"{spec.url!r} is not the URL of a repository")
-    if not _REF.match(spec.ref) or ".." in spec.ref:
+    if not _REF.fullmatch(spec.ref) or ".." in spec.ref:
         raise UsageError(f"{spec.ref!r} is not a branch, a tag or a full SHA")

@@ -13,6 +13,10 @@ CHUNK = 1 << 20
 OWNER_MAY_RUN = 0o100
 
 
+class EmptyArchive(UsageError):
+    """There is not one byte where a tarball should be."""
+
+
 def files(stream: IO[bytes], source: str) -> Iterator[SourceFile]:
     """The files of an uncompressed tar stream, in its order, read to its end.
 
@@ -25,6 +29,8 @@ def files(stream: IO[bytes], source: str) -> Iterator[SourceFile]:
                 if not member.isdir():
                     yield _file(tar, member, source)
     except (tarfile.TarError, EOFError) as err:
+        if str(err) == "empty file":
+            raise EmptyArchive(f"{source}: is empty", hint="fetch it again") from err
         raise UsageError(
             f"{source}: damaged or cut off: {err}", hint="fetch it again, then run this again"
         ) from err
