@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import email
 import errno
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -75,9 +77,18 @@ def grow(repo):
     return repo
 
 
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """The repository that most tests start from; they get copies."""
+    return grow(Repo(tmp_path_factory.mktemp("grown") / "store.git"))
+
+
 @pytest.fixture
-def repo(tmp_path):
-    return grow(Repo(tmp_path / "store.git"))
+def repo(tmp_path, grown):
+    shutil.copytree(grown.git.path, tmp_path / "store.git")
+    mine = copy.copy(grown)
+    mine.git = Git(tmp_path / "store.git")
+    return mine
 
 
 def contents(folder):
