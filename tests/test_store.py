@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import signal
 import subprocess
@@ -83,6 +84,22 @@ def test_a_second_use_reads_nothing(tmp_path):
     assert make(tmp_path).import_files(ORIGIN, untouched(), silent) == tree
     assert make(tmp_path).find(ORIGIN) == tree
     assert make(tmp_path).find(Origin("test-9", "")) is None
+
+
+def packed(store: Store) -> int:
+    return sum(p.stat().st_size for p in store.git.path.glob("objects/pack/*.pack"))
+
+
+def test_a_tree_like_an_earlier_one_brings_only_what_is_new(tmp_path):
+    noise = SourceFile("noise", "100644", hashlib.shake_256(b"x").digest(100_000))
+    store = make(tmp_path)
+    store.import_files(ORIGIN, (*KERNEL, noise), silent)
+    before = packed(store)
+    extra = SourceFile("extra", "100644", b"new")
+    tree = store.import_files(Origin("test-2", ""), (*KERNEL, noise, extra), silent)
+    assert packed(store) - before < 1000
+    assert tree.tree == tree_by_git(write_tree(tmp_path / "plain", (*KERNEL, noise, extra)))
+    store.git.run("fsck", "--full", "--strict")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"commit": 1}'])

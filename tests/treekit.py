@@ -20,7 +20,7 @@ KERNEL = (
     SourceFile("net/core/dev.c", "100644", b"int dev;\n"),
     SourceFile("net/core/left.o", "100644", b"\0ignored, but part of the tree"),
     SourceFile("scripts/run.sh", PROGRAM, b"#!/bin/sh\n"),
-    SourceFile("include/link.h", SYMLINK, b"../net/core/dev.c"),
+    SourceFile("include/link.h", SYMLINK, b".././net//core/dev.c"),  # kept as it is written
 )
 
 
@@ -29,7 +29,7 @@ def write_tree(top: Path, files: tuple[SourceFile, ...] = KERNEL) -> Path:
         path = top / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         if file.mode == SYMLINK:
-            path.symlink_to(os.fsdecode(file.data))
+            os.symlink(file.data, path)  # noqa: PTH211 - Path would rewrite `./a`
         else:
             path.write_bytes(file.data)
             path.chmod(0o755 if file.mode == PROGRAM else 0o644)

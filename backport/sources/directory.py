@@ -87,7 +87,9 @@ def _read(top: Path, walk: Walk) -> Iterator[SourceFile]:
 
 
 def _contents(path: Path, mode: str) -> bytes:
-    return os.fsencode(path.readlink()) if mode == SYMLINK else path.read_bytes()
+    if mode == SYMLINK:
+        return os.fsencode(os.readlink(path))  # noqa: PTH115 - Path would rewrite `a/./b`
+    return path.read_bytes()
 
 
 def _changed(top: Path) -> UsageError:
