@@ -187,6 +187,14 @@ def spawned(argv: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
         proc.stdout.close()
 
 
+def exit_status(proc: subprocess.Popen[bytes], grace: float) -> int | None:
+    """How a child ended, or None if it still runs after `grace` seconds."""
+    try:
+        return proc.wait(timeout=grace)
+    except subprocess.TimeoutExpired:
+        return None
+
+
 def require(tools: Iterable[tuple[str, str]]) -> None:
     """Check that programs are there; `tools` are pairs of program and Debian package.
 
