@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,11 +59,6 @@ def pack(nodes: Iterable[Node]) -> bytes:
         _write(out, number, by_path[path])
     _write(out, 0, Node("TRAILER!!!", 0))
     return out.getvalue()
-
-
-def pack_gzip(nodes: Iterable[Node]) -> bytes:
-    """`pack`, compressed without a time stamp."""
-    return gzip.compress(pack(nodes), compresslevel=6, mtime=0)
 
 
 def _parents(path: str) -> list[str]:
