@@ -20,7 +20,12 @@ _CALLABLE = re.compile(r"(\w+)\s*\(")
 _MACRO = re.compile(r"^#\s*define\s+(\w+)")
 _KCONFIG = re.compile(r"^(?:menuconfig|config)\s+(\w+)")
 _KCONFIG_END = re.compile(r"^(?:menuconfig|config|menu|endmenu|if|endif|source|choice|comment)\b")
-_ATTRIBUTE = frozenset({"__printf", "__acquires", "__releases", "__must_hold", "__section"})
+_NAMED_INSIDE = re.compile(r"^(?:BPF_CALL_|(?:COMPAT_)?SYSCALL_DEFINE)\d\(\s*(\w+)", re.M)
+_ONE_LINE = re.compile(r"^(?!typedef)[^;={}#]*\)\s*\{.*\}\s*$")
+_ATTRIBUTE = frozenset(
+    {"SEC", "__acquires", "__aligned", "__attribute__", "__must_hold", "__printf", "__releases",
+     "__section"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,16 @@ class Definition:
 
 def split_lines(data: bytes) -> list[str]:
     """Bytes as lines with their ends; undecodable bytes survive a round trip."""
-    return data.decode("utf-8", "surrogateescape").splitlines(keepends=True) if data else []
+    return split_text(data.decode("utf-8", "surrogateescape"))
+
+
+def split_text(text: str) -> list[str]:
+    """Text as lines with their ends, as git counts them: only a line feed ends a line.
+
+    `str.splitlines` also breaks at form feeds, carriage returns and U+2028, which sources hold.
+    """
+    *whole, rest = text.split("\n")
+    return [f"{line}\n" for line in whole] + ([rest] if rest else [])
 
 
 def join_lines(lines: Lines) -> bytes:
@@ -103,7 +117,7 @@ def _macro(lines: Lines, index: int) -> Definition | None:
     if not found:
         return None
     end = index
-    while lines[end].rstrip("\n").endswith("\\") and end + 1 < len(lines):
+    while lines[end].rstrip("\r\n").endswith("\\") and end + 1 < len(lines):
         end += 1
     return Definition("macro", found[1], (index, end + 1))
 
@@ -112,11 +126,18 @@ def _function(lines: Lines, brace: int) -> Definition | None:
     start = brace
     while start and _is_header(lines[start - 1]):
         start -= 1
-    head = "".join(lines[start:brace])
-    names = [n for n in _CALLABLE.findall(head) if n not in _ATTRIBUTE]
-    if not names:
+    name = _callable("".join(lines[start:brace]))
+    if not name:
         return None
-    return Definition("function", names[0], (start, _closing(lines, brace)))
+    closed = lines[brace].rstrip().endswith("}")
+    return Definition("function", name, (start, brace + 1 if closed else _closing(lines, brace)))
+
+
+def _callable(head: str) -> str:
+    """The name that a function's header defines."""
+    if found := _NAMED_INSIDE.search(head):
+        return found[1]
+    return next((n for n in _CALLABLE.findall(head) if n not in _ATTRIBUTE), "")
 
 
 def _braced(lines: Lines, index: int) -> Definition | None:
@@ -128,6 +149,8 @@ def _braced(lines: Lines, index: int) -> Definition | None:
         return Definition(found[1], name, (index, end))
     if found := _INITIALISER.search(line):
         return Definition("table", found[1], (index, _closing(lines, index)))
+    if _ONE_LINE.match(line) and (name := _callable(line.partition("{")[0])):
+        return Definition("function", name, (index, index + 1))
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from backport.conflict import Conflict, Kind, Region, Segment, parse_markers, symbols_of
-from backport.csource import Lines
+from backport.csource import Lines, split_text
 from backport.errors import RuleError
 from backport.resolvers import additive, edits, incoming
 from backport.rule import (
@@ -58,7 +58,7 @@ class PathWork:
 
 
 def demand_fired(work: PathWork) -> None:
-    """Raise `RuleError` for a rule that had nothing to do: no conflict, or no change in the path."""
+    """Raise `RuleError` for a rule without work: no conflict, or no change in the path."""
     fired = {item.rule.id for item in work.fired}
     for rule in work.rules:
         if rule.id not in fired:
@@ -179,7 +179,7 @@ def _settle(rule: Rule, region: Region) -> tuple[str, ...] | None:
                 f"rule {rule.id}: substitution {change.find!r} matches nowhere in the region",
                 hint="compare it with the conflict's text",
             )
-    return tuple(text.splitlines(keepends=True))
+    return tuple(split_text(text))
 
 
 def _record_region(work: PathWork, rule: Rule, region: Region, lines: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from backport.csource import split_text
 from backport.errors import ManifestError, Place, RuleError
 from backport.rule import (
     Action,
@@ -133,7 +134,7 @@ def _substitution(table: Table) -> Substitution:
 
 def _lines(table: Table) -> tuple[str, ...]:
     text = table.string("lines")
-    return tuple((text if text.endswith("\n") else text + "\n").splitlines(keepends=True))
+    return tuple(split_text(text if text.endswith("\n") else text + "\n"))
 
 
 def _question(table: Table) -> Question:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from backport.csource import split_text
 from backport.cut import Cut
 from backport.target import DebianSource
 from backport.tomlfile import Table, load
@@ -102,7 +103,7 @@ def _cuts(table: Table) -> list[Cut]:
             start=_regex(table, "from"),
             end=_regex(table, "to"),
             within=table.string("within", ""),
-            was=tuple(table.string("was", "").splitlines(keepends=True)),
+            was=tuple(split_text(table.string("was", ""))),
             count=table.integer("count", 0 if modes == ["hunk"] else 1),
         )
         for path in paths

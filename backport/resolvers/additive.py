@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from backport.conflict import Region
+from backport.csource import split_text
 from backport.linediff import deltas
 from backport.rule import Additive, At, Grain
 
@@ -28,7 +29,7 @@ def replay(region: Region, action: Additive) -> tuple[str, ...] | None:
 def _by_word(region: Region, at: At) -> tuple[str, ...] | None:
     base, ours, theirs = (_words(side) for side in (region.base, region.ours, region.theirs))
     done = _weave(base, ours, theirs, at)
-    return None if done is None else tuple("".join(done).splitlines(keepends=True))
+    return None if done is None else tuple(split_text("".join(done)))
 
 
 def _words(lines: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from backport.csource import Lines, Span, guarded, locate
+from backport.csource import Lines, Span, guarded, locate, split_text
 from backport.rule import Edit, Insert, Remove, Shim
 
 
@@ -14,9 +14,9 @@ def edit(lines: Lines, action: Edit, within: str) -> tuple[list[str], int]:
     out, total = list(lines), 0
     for first, last in sorted(_spans(lines, within), reverse=True):
         text, count = pattern.subn(action.change.replace, "".join(out[first:last]))
-        out[first:last] = text.splitlines(keepends=True)
+        out[first:last] = [text]
         total += count
-    return out, total
+    return split_text("".join(out)), total
 
 
 def insert(lines: Lines, action: Insert, within: str) -> tuple[list[str], int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from backport.csource import Lines, locate
+from backport.csource import Lines, locate, split_text
 from backport.linediff import deltas
 from backport.rule import Pin, Rewrite, Substitution
 
@@ -54,6 +54,6 @@ def _in_runs(lines: Lines, runs: Sequence[Run], change: Substitution) -> tuple[l
     out, total = list(lines), 0
     for first, last in sorted(runs, reverse=True):
         text, count = pattern.subn(change.replace, "".join(out[first:last]))
-        out[first:last] = text.splitlines(keepends=True)
+        out[first:last] = [text]
         total += count
-    return out, total
+    return split_text("".join(out)), total
