@@ -323,6 +323,31 @@ def kill_group(proc: subprocess.Popen[bytes]) -> None:
     proc.wait()
 
 
+def kill_descendants() -> None:
+    """Kill every process that we started, directly or not, as far as /proc still tells.
+
+    For an interrupt: threads that wait for a child see it end and can fail in order.
+    """
+    for pid in _descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The command's name may hold anything: fields are counted behind its last bracket.
+            parent = int(path.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    found, todo = [], [root]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
 def _missing(program: str, cwd: Path | None, err: FileNotFoundError) -> BackportError:
     if cwd is not None and not cwd.is_dir():
         return BackportError(f"{cwd}: no such directory")

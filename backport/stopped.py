@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from backport import files
 from backport.conflict import Conflict
@@ -25,7 +27,7 @@ _MARKS = (b"<<<<<<< ", b"||||||| ", b">>>>>>> ")
 
 @dataclass(frozen=True)
 class State:
-    """What is kept on disk; `argv` is the command to go on with after `continue`."""
+    """What is kept on disk; `options` is the command to go on with after `continue`."""
 
     series: str
     target: str
@@ -33,7 +35,7 @@ class State:
     onto: str
     worktree: str
     paths: tuple[str, ...]
-    argv: tuple[str, ...]
+    options: Mapping[str, Any]
 
 
 def stop(git: Git, folder: Path, state: State, stopped: Stopped) -> ConflictsLeft:
@@ -53,9 +55,20 @@ def load(folder: Path) -> State:
     """The state of a stopped series; `UsageError` when nothing is stopped."""
     try:
         data = json.loads((folder / STATE).read_bytes())
-        return State(**{**data, "paths": tuple(data["paths"]), "argv": tuple(data["argv"])})
+        return State(**{**data, "paths": tuple(data["paths"])})
     except FileNotFoundError:
         raise UsageError("nothing is stopped at a conflict here", hint="backport status") from None
+
+
+def only(folders: Sequence[Path]) -> State:
+    """The one stopped series among workspaces; `UsageError` when there are none or several."""
+    if len(folders) == 1:
+        return load(folders[0])
+    names = ", ".join(folder.name for folder in folders)
+    raise UsageError(
+        f"several series are stopped: {names}" if folders else "nothing is stopped at a conflict",
+        hint="name it with --series and --target" if folders else "backport status",
+    )
 
 
 def finish(request: Request, folder: Path, result: Pick) -> PickedCommit:

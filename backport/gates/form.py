@@ -36,7 +36,7 @@ def _markers(lines: Lines) -> Iterator[int]:
 
 
 def _doubled(sides: Sides) -> list[str]:
-    """Names with more definitions than the target and upstream have: variants under #if are fine."""
+    """Names defined more often than in the target and upstream: variants under #if are fine."""
     ours, theirs, result = (_names(x) for x in (sides.ours, sides.theirs, sides.result))
     return sorted(name for name, n in result.items() if n > max(1, ours[name], theirs[name]))
 

@@ -1,0 +1,44 @@
+"""What a run leaves for people: the series as patches, proven to apply, and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backport.exporters import cover_of, exporter, verify_patches
+from backport.git import Git
+from backport.record import RunRecord
+from backport.report import write_report
+from backport.session import Session
+
+
+def export_series(git: Git, record: RunRecord, form: str, dest: Path) -> tuple[str, ...]:
+    """Write the run's commits below `dest` and prove that they apply; the names of the files.
+
+    Raises `GateFailed` if they do not give the run's tree.
+    """
+    assert record.base is not None
+    done = exporter(form)(git, record.base.commit, record.head, dest, cover_of(record))
+    verify_patches(git, record.base.commit, dest, record.tree)
+    return done.files
+
+
+def deliver_series(session: Session) -> None:
+    """The series of a run, in its folder; reused when the head is the one exported last."""
+    dest = session.run.path.parent / "series"
+    head = dest.parent / "series.head"
+    with session.stage("series", "git format-patch, applied again with git am") as talk:
+        wanted = f"{session.record.head} {session.record.tree}\n"
+        talk.cached = dest.is_dir() and head.is_file() and head.read_text() == wanted
+        if not talk.cached:
+            head.unlink(missing_ok=True)
+            export_series(session.store.git, session.record, "patches", dest)
+            head.write_text(wanted)
+        talk.detail = f"{len(list(dest.glob('*.patch'))) - 1} patches, git am gives the same tree"
+    session.artifact("series", dest)
+    session.gate("series", "passed", talk.detail)
+
+
+def deliver_report(session: Session) -> None:
+    """report.md and report.html in the run's folder."""
+    for name, path in write_report(session.record, session.run.path).items():
+        session.artifact(name, path)

@@ -1,0 +1,61 @@
+"""What a person asks for: the typed request behind every command that works on a series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any
+
+
+class Until(IntEnum):
+    """How far a command goes; each step does all before it."""
+
+    PLAN = 1
+    PICK = 2
+    BUILD = 3
+    BOOT = 4
+    TEST = 5
+    RUN = 6
+
+
+@dataclass(frozen=True)
+class Options:
+    """One command. Empty strings mean: as the target, the series or the tool has it."""
+
+    series: str
+    target: str
+    until: Until = Until.RUN
+    base: str = ""  # path of a tree, repository or tarball of the caller's own
+    rev: str = ""  # revision, where base is a repository
+    upstream: str = ""  # snapshot, git, git:WHERE or mbox:WHERE
+    branch: str = ""
+    force: bool = False
+    accel: str = "auto"
+    jobs: int = 0
+    refresh: bool = False
+
+    @property
+    def branch_name(self) -> str:
+        """The branch the result goes to."""
+        return self.branch or f"backport/{self.series}/{self.target}"
+
+    def to_json(self) -> dict[str, str | int | bool]:
+        """Plain values for a state file."""
+        return {**asdict(self), "until": int(self.until)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Options:
+        """Read what `to_json` gave."""
+        return cls(**{**data, "until": Until(data["until"])})
+
+    def argv(self) -> list[str]:
+        """The command that does the same again."""
+        words = ["backport", self.until.name.lower(), self.series, "--target", self.target]
+        for flag in ("base", "rev", "upstream", "branch"):
+            value = getattr(self, flag)
+            words += [f"--{flag}", value] if value else []
+        words += ["--force"] if self.force else []
+        words += ["--accel", self.accel] if self.accel != "auto" else []
+        words += ["--jobs", str(self.jobs)] if self.jobs else []
+        return words

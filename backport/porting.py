@@ -1,0 +1,254 @@
+"""The history half of a run: base and upstream in, a branch with every line accounted for out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from backport import branch, history, manifest, record, stopped, upstreams
+from backport.commit import Incoming
+from backport.errors import UsageError
+from backport.history import Picked
+from backport.options import Until
+from backport.rule import Rule
+from backport.rules import read_rules
+from backport.series import Series
+from backport.session import Session
+from backport.snapshot import read_snapshot
+from backport.sources import obtain, spec_from_path
+from backport.target import SourceSpec, Target, Tree
+from backport.upstreams.snapshot import SnapshotUpstream
+from backport.version import Version
+
+LATER = "not part of this version of the tool"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was read before any work: the data files, and where the base comes from."""
+
+    series: Series
+    target: Target
+    rules: tuple[Rule, ...]
+    spec: SourceSpec
+    snapshot_file: Path
+
+
+@dataclass(frozen=True)
+class Drops:
+    """Imported trees: the base, and the snapshot's two where it is one."""
+
+    base: Tree
+    older: Tree | None = None
+    newer: Tree | None = None
+
+
+def read_inputs(session: Session) -> Inputs:
+    """Read and check all data files; `ManifestError` at the first mistake."""
+    options, root = session.options, session.data
+    series_file = manifest.series_path(root, options.series)
+    target = manifest.read_target(manifest.target_path(root, options.target))
+    spec = spec_from_path(Path(options.base), rev=options.rev) if options.base else target.source
+    if options.rev and not options.base:
+        raise UsageError("--rev goes with --base", hint="name the repository with --base")
+    return Inputs(
+        series=manifest.read_series(series_file),
+        target=target,
+        rules=read_rules(series_file.parent / "rules"),
+        spec=spec,
+        snapshot_file=series_file.parent / "snapshot.toml",
+    )
+
+
+def import_trees(session: Session, inputs: Inputs) -> Drops:
+    """Import the base and, for a snapshot, its two drops, side by side."""
+    specs: dict[str, SourceSpec] = {"base": inputs.spec}
+    if inputs.snapshot_file.is_file():
+        snapshot = read_snapshot(inputs.snapshot_file)
+        if upstream_kind(session, inputs) == "snapshot":
+            specs["older"] = snapshot.older
+        if "older" in specs or session.options.until >= Until.BOOT:
+            specs["newer"] = snapshot.newer  # the donor of the selftests, too
+    with session.stage("import", f"source trees: {', '.join(sorted(_names(specs)))}") as talk:
+        trees = _obtain_all(session, specs)
+        talk.detail = ", ".join(dict.fromkeys(tree.label for tree in trees.values()))
+        talk.cached = not {"import", "download"} & session.worked
+    base = trees["base"]
+    _check_version(inputs, base)
+    session.note(
+        base=record.Base(base.version, base.source, base.sha256, base.commit, base.label, base.tree)
+    )
+    return Drops(base, trees.get("older"), trees.get("newer"))
+
+
+def _names(specs: dict[str, SourceSpec]) -> set[str]:
+    return {getattr(s, "package", "") or getattr(s, "url", "") or str(getattr(s, "path", ""))
+            for s in specs.values()}  # fmt: skip
+
+
+def _obtain_all(session: Session, specs: dict[str, SourceSpec]) -> dict[str, Tree]:
+    def one(spec: SourceSpec) -> Tree:
+        return obtain(
+            spec, session.store, session.cache, session.emit, refresh=session.options.refresh
+        )
+
+    unique = list(dict.fromkeys(specs.values()))
+    with ThreadPoolExecutor(max_workers=len(unique)) as pool:
+        jobs: dict[SourceSpec, Future[Tree]] = {spec: pool.submit(one, spec) for spec in unique}
+        done = {spec: job.result() for spec, job in jobs.items()}
+    return {name: done[spec] for name, spec in specs.items()}
+
+
+def _check_version(inputs: Inputs, base: Tree) -> None:
+    have, want = Version.parse(base.version), inputs.target.version
+    if (have.major, have.minor) != (want.major, want.minor):
+        raise UsageError(
+            f"{base.source} is Linux {have}, the target {inputs.target.name} is for {want}",
+            hint="choose the target of that version, or another --base",
+        )
+
+
+# -- upstream
+
+
+def upstream_kind(session: Session, inputs: Inputs) -> str:
+    """snapshot, git or mbox: as asked for, else snapshot where the series has one."""
+    asked = session.options.upstream.partition(":")[0]
+    if asked:
+        return asked
+    return "snapshot" if inputs.snapshot_file.is_file() else "git"
+
+
+def open_upstream(session: Session, inputs: Inputs, drops: Drops) -> upstreams.Upstream:
+    """The upstream of the chosen kind; `UsageError` lists the kinds."""
+    kind = upstream_kind(session, inputs)
+    where = session.options.upstream.partition(":")[2]
+    folder = session.cache.root / "upstream"
+    if kind == "snapshot":
+        if drops.older is None or drops.newer is None or not inputs.snapshot_file.is_file():
+            raise UsageError(f"{inputs.series.name} has no snapshot.toml", hint="--upstream git")
+        return SnapshotUpstream(
+            session.store.git, folder, inputs.snapshot_file, drops.older, drops.newer
+        )
+    opener: Callable[[upstreams.Request], upstreams.Upstream] | None
+    opener = upstreams.UPSTREAMS.get(kind)
+    if opener is None:
+        known = ", ".join(["snapshot", *upstreams.UPSTREAMS])
+        raise UsageError(f"--upstream {kind}: no such kind", hint=f"one of: {known}")
+    locations = (where,) if where else ()
+    return opener(upstreams.Request(session.store.git, folder, locations, drops.base.commit))
+
+
+def read_upstream(session: Session, inputs: Inputs, drops: Drops) -> tuple[Incoming, ...]:
+    """The commits to pick, in the store, with what was left out and why."""
+    upstream = open_upstream(session, inputs, drops)
+    with session.stage("upstream", upstream.describe()) as talk:
+        commits = upstream.commits(inputs.series, session.emit)
+        talk.detail = f"{len(commits)} commits"
+        talk.cached = bool(getattr(upstream, "cached", False))
+    kind = upstream_kind(session, inputs)
+    newer = drops.newer
+    session.note(
+        upstream=record.Upstream(
+            kind,
+            upstream.describe(),
+            newer.version if newer else "",
+            newer.sha256 if newer else "",
+            commits[-1].commit if commits else "",
+        ),
+        left_out=tuple(_left_out(inputs, upstream)),
+    )
+    if isinstance(upstream, SnapshotUpstream):
+        detail = (
+            f"{len(commits)} commits put back give {upstream.describe().rpartition('> ')[2]} byte"
+            f" for byte; {upstream.hunks_kept} other hunks in their files stay"
+        )
+        session.gate("snapshot", "passed", detail)
+    return commits
+
+
+def _left_out(inputs: Inputs, upstream: upstreams.Upstream) -> list[record.LeftOut]:
+    series = inputs.series
+    rows = [record.LeftOut(r.sha, r.subject, r.reason) for r in series.left_out]
+    rows += [record.LeftOut(r.sha, r.subject, series.donor_reason) for r in series.served]
+    if isinstance(upstream, SnapshotUpstream):
+        rows += [record.LeftOut("", path, why) for path, why in upstream.left_out.items()]
+    return rows
+
+
+# -- pick and apply
+
+
+def request_of(
+    session: Session, inputs: Inputs, drops: Drops, incoming: tuple[Incoming, ...]
+) -> history.Request:
+    """The pick stage's request."""
+    folder = session.cache.root / "picks"
+    return history.Request(session.store.git, folder, drops.base, incoming, inputs.rules)
+
+
+def pick(session: Session, inputs: Inputs, request: history.Request) -> Picked:
+    """Pick the series and move its branch.
+
+    Raises `ConflictsLeft` after it made a worktree for what no rule settles.
+    """
+    goal = branch.open_branch(
+        session.store.git,
+        inputs.spec,
+        request.base,
+        session.options.branch_name,
+        force=session.options.force,
+    )
+    with session.stage(
+        "pick", f"{len(request.incoming)} commits onto {request.base.label}"
+    ) as talk:
+        picked = history.pick_series(request, session.emit)
+        _note_picks(session, picked)
+        if picked.stopped is not None:
+            raise _stop(session, picked.stopped)
+        talk.detail, talk.cached = _pick_detail(picked), picked.cached
+        branch.move(session.store.git, goal, picked.head)
+    session.note(branch=goal.name, head=picked.head, tree=picked.tree)
+    _note_gates(session, picked)
+    return picked
+
+
+def _note_picks(session: Session, picked: Picked) -> None:
+    session.note(
+        picks=tuple(done.pick for done in picked.commits),
+        adaptations=tuple(a for done in picked.commits for a in done.adaptations),
+    )
+
+
+def _pick_detail(picked: Picked) -> str:
+    conflicts = sum(len(done.pick.conflicts) for done in picked.commits)
+    rules = {a.rule for done in picked.commits for a in done.adaptations}
+    return f"{len(picked.commits)} picked, {conflicts} conflicts settled, {len(rules)} rules fired"
+
+
+def _note_gates(session: Session, picked: Picked) -> None:
+    by_hand = sorted({path for done in picked.commits for path in done.by_hand})
+    if by_hand:
+        session.gate("accounting", "not-run", f"resolved by hand: {', '.join(by_hand)}")
+    else:
+        session.gate("accounting", "passed", "every line is upstream's or owned by a rule")
+    session.gate("form", "passed", "no markers, no doubled definitions, parses no worse")
+    for name in ("symbols", "uapi", "objects"):
+        session.gate(name, "not-run", LATER)
+
+
+def _stop(session: Session, where: history.Stopped) -> Exception:
+    options = session.options
+    folder = session.run.path.parent
+    state = stopped.State(
+        options.series,
+        options.target,
+        where.key,
+        where.onto,
+        str(folder / "worktree"),
+        tuple(sorted({c.path for c in where.result.conflicts})),
+        options.to_json(),
+    )
+    return stopped.stop(session.store.git, folder, state, where)

@@ -1,0 +1,282 @@
+"""The kernel half of a run: a picked tree in, a kernel built, booted and tested out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from backport import controls, files, guest, kernelimage, packaged, record
+from backport.build import BuildRequest, BuildResult, build
+from backport.checkout import checkout
+from backport.configure import ConfigLost, ConfigureRequest, ConfigureResult, configure
+from backport.errors import UsageError
+from backport.events import StageFinished, StageStarted
+from backport.guest import GuestRequest
+from backport.history import Picked
+from backport.initramfs import build_initramfs
+from backport.options import Until
+from backport.packaged import PackagedKernel
+from backport.parsers.tree import Outcome, SuiteResult
+from backport.porting import Drops, Inputs
+from backport.selftests import SUITES, SelftestsRequest, SelftestsResult, build_selftests
+from backport.session import Session
+from backport.sources.archive import Archive
+from backport.target import ControlKernel
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Unpacked packages: the guest's iproute2, and the control kernels by name."""
+
+    iproute2: Path
+    kernels: Mapping[str, PackagedKernel]
+
+
+@dataclass(frozen=True)
+class Harness:
+    """What tests a kernel: the program, and the packages that guests are made of."""
+
+    selftests: SelftestsResult
+    packages: Packages
+
+
+# -- configure and build
+
+
+def build_kernel(session: Session, inputs: Inputs, picked: Picked) -> BuildResult:
+    """Check the tree out, configure it, prove the configuration, build the image."""
+    name = f"{inputs.series.name}-{inputs.target.name}"
+    source = session.cache.trees / name
+    with session.stage("checkout", "source files to build") as talk:
+        done = checkout(session.store.git, picked.tree, source, session.emit)
+        talk.detail, talk.cached = f"{done.written} files written", done.cached
+    out = session.cache.build / name
+    _note_config(session, inputs, _configure(session, inputs, picked, source, out))
+    result = build(
+        BuildRequest(
+            source,
+            out,
+            session.run.log("build"),
+            picked.tree,
+            inputs.target.arch,
+            inputs.target.make_variables,
+            session.options.jobs,
+            emit=session.emit,
+        )
+    )
+    _note_build(session, result)
+    return result
+
+
+def _configure(
+    session: Session, inputs: Inputs, picked: Picked, source: Path, out: Path
+) -> ConfigureResult:
+    fragments = tuple(session.data / "kconfig" / f"{n}.config" for n in inputs.target.fragments)
+    request = ConfigureRequest(
+        source,
+        out,
+        fragments,
+        session.run.log("configure"),
+        picked.tree,
+        inputs.target.arch,
+        inputs.target.make_variables,
+        session.emit,
+    )
+    try:
+        return configure(request)
+    except ConfigLost as err:
+        session.gate("config", "failed", str(err.losses[0]))
+        raise
+
+
+def _note_config(session: Session, inputs: Inputs, result: ConfigureResult) -> None:
+    session.note(
+        config=record.Config(
+            path=session.run.relative(result.config),
+            sha256=result.sha256,
+            requested=result.requested,
+            held=result.held,
+            values=result.resolved,
+            fragments=inputs.target.fragments,
+        )
+    )
+    session.gate("config", "passed", f"{result.held} of {result.requested} symbols hold")
+
+
+def _note_build(session: Session, result: BuildResult) -> None:
+    counts: dict[str, int] = {}
+    for warning in result.warnings:
+        counts[warning.file] = counts.get(warning.file, 0) + 1
+    session.note(
+        build=record.Build(
+            image=session.run.relative(result.image),
+            sha256=result.image_sha256,
+            seconds=round(result.seconds, 3),
+            warnings=len(result.warnings),
+            compiler=result.compiler,
+            cached=result.cached,
+            warning_files=counts,
+        )
+    )
+    session.artifact("image", result.image)
+    session.artifact("config", result.config)
+
+
+# -- what tests it
+
+
+def fetch_packages(session: Session, inputs: Inputs) -> Packages:
+    """iproute2 and the control kernels, downloaded and unpacked once."""
+    archive = Archive(session.cache)
+    with session.stage("packages", "iproute2 and control kernels") as talk:
+        tools = packaged.iproute2(archive, session.cache, session.emit)
+        kernels = {
+            c.name: packaged.kernel(archive, c.package, c.suites, session.cache, session.emit)
+            for c in inputs.target.controls
+        }
+        talk.detail = ", ".join(k.package.name for k in kernels.values())
+        talk.cached = "download" not in session.worked
+    return Packages(tools, kernels)
+
+
+def prepare_harness(session: Session, inputs: Inputs, drops: Drops, packages: Packages) -> Harness:
+    """Build the selftests from the donor tree."""
+    if drops.newer is None or "donor" not in packages.kernels:
+        raise UsageError(
+            f"{inputs.target.name}: nothing to build the selftests from",
+            hint="the series needs a snapshot.toml with a newer drop, the target a donor control",
+        )
+    suites = tuple(s for s in SUITES if s.name in inputs.series.suites)
+    vmlinux = kernelimage.vmlinux_of(packages.kernels["donor"].image, session.cache)
+    tests = build_selftests(
+        SelftestsRequest(session.store.git, drops.newer.tree, vmlinux, session.cache, suites),
+        session.emit,
+    )
+    return Harness(tests, packages)
+
+
+# -- boot and test
+
+
+def boot_kernel(session: Session, image: Path, harness: Harness) -> None:
+    """Boot to init and off again."""
+    test_kernel(session, image, harness, {})
+
+
+def prove_kernel(session: Session, inputs: Inputs, image: Path, harness: Harness) -> None:
+    """Test the built kernel and, for a whole run, its controls beside it.
+
+    Raises what the patched guest amounts to; before that, `GateFailed` for a control that did not
+    come as expected, because then no verdict can be trusted.
+    """
+    wanted = inputs.target.controls if session.options.until >= Until.RUN else ()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        patched = pool.submit(test_kernel, session, image, harness, harness.selftests.cases)
+        jobs = [pool.submit(_control, session, control, harness) for control in wanted]
+        results = [job.result() for job in jobs]
+        trouble = patched.exception()
+    for result in results:
+        controls.check(result)
+    if trouble is not None:
+        raise trouble
+
+
+def _control(session: Session, control: ControlKernel, harness: Harness) -> controls.ControlResult:
+    request = controls.ControlRequest(
+        control,
+        harness.packages.kernels[control.name],
+        harness.selftests.program,
+        harness.selftests.cases,
+        harness.packages.iproute2,
+        session.cache,
+        session.options.accel,
+    )
+    result = controls.run_control(request, session.emit)
+    noted = record.Control(
+        control.name,
+        result.package,
+        result.expected,
+        result.ok,
+        tuple(suite_of(s) for s in result.suites),
+        result.seconds,
+        result.detail,
+    )
+    with session.lock:
+        others = tuple(c for c in session.record.controls if c.name != control.name)
+        session.note(controls=tuple(sorted((*others, noted), key=lambda c: c.name)))
+    session.gate(f"control-{control.name}", "passed" if result.ok else "failed", result.detail)
+    return result
+
+
+def test_kernel(
+    session: Session, image: Path, harness: Harness, cases: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Boot the image with the suites; a passed result of the same image and guest is kept."""
+    request = GuestRequest(
+        image,
+        harness.selftests.program,
+        cases,
+        harness.packages.iproute2,
+        session.cache,
+        session.run.log("guest"),
+        accel=session.options.accel,
+    )
+    place = _kept(session, request)
+    if _reuse(session, place):
+        return
+    result = guest.boot(request, session.emit)
+    tests = tuple(suite_of(s) for s in result.suites)
+    log = session.run.relative(result.log)
+    noted = record.Guest(result.outcome, result.accel, result.seconds, log, result.detail)
+    session.note(tests=tests, guest=noted)
+    session.artifact("console", result.log)
+    passed = result.outcome is Outcome.PASSED
+    session.gate("boot and tests", "passed" if passed else "failed", result.detail)
+    trouble = guest.failure(result)
+    if trouble is not None:
+        raise trouble
+    keep = {"tests": [asdict(t) for t in tests], "guest": asdict(noted), "log": str(result.log)}
+    files.write(place, json.dumps(keep).encode())
+
+
+def _kept(session: Session, request: GuestRequest) -> Path:
+    initramfs = build_initramfs(guest.initramfs_request(request))
+    image = hashlib.sha256(request.kernel.read_bytes()).hexdigest()
+    facts = json.dumps([image, initramfs.sha256, request.accel, sorted(request.cases)])
+    key = hashlib.sha256(facts.encode()).hexdigest()[:24]
+    return session.cache.guest / "passed" / f"{key}.json"
+
+
+def _reuse(session: Session, place: Path) -> bool:
+    try:
+        data = json.loads(place.read_bytes())
+        tests = tuple(record.decode(record.Suite, item) for item in data["tests"])
+        noted = record.decode(record.Guest, data["guest"])
+    except (OSError, ValueError, KeyError, record.RecordError):
+        return False
+    session.emit(StageStarted(guest.STAGE, "boot and selftests"))
+    session.note(tests=tests, guest=noted)
+    if Path(data["log"]).is_file():
+        session.artifact("console", Path(data["log"]))
+    session.gate("boot and tests", "passed", noted.detail)
+    session.emit(StageFinished(guest.STAGE, f"{noted.outcome}: {noted.detail}", 0.0, cached=True))
+    return True
+
+
+def suite_of(suite: SuiteResult) -> record.Suite:
+    """A suite as the record has it."""
+    cases = tuple(record.Case(c.name, c.outcome, "\n".join(c.detail)) for c in suite.cases)
+    return record.Suite(
+        suite.name,
+        suite.passed,
+        suite.failed,
+        suite.skipped,
+        cases,
+        suite.outcome,
+        suite.detail,
+        suite.seconds or 0.0,
+    )

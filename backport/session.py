@@ -1,0 +1,85 @@
+"""One run as it goes: the record that grows with each stage, and the events on their way out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from backport.cache import Cache
+from backport.events import Emit, Event, Progress, StageFinished, StageStarted
+from backport.options import Options
+from backport.record import Gate, RunRecord, Stage
+from backport.rundir import RunDir
+from backport.store import Store
+
+
+class StageTalk:
+    """What a stage says of itself when it ends."""
+
+    def __init__(self) -> None:
+        self.detail = ""
+        self.cached = False
+
+
+class Session:
+    """A run: options, doors, and the record, saved after every change.
+
+    `emit` may be called from several threads; each finished stage goes into the record.
+    """
+
+    def __init__(self, options: Options, cache: Cache, run: RunDir, data: Path, emit: Emit) -> None:
+        self.options = options
+        self.cache = cache
+        self.run = run
+        self.data = data
+        self.store = Store(cache)
+        self._out = emit
+        self.lock = threading.RLock()
+        self.worked: set[str] = set()  # stages that told progress: something had to be done
+
+    @property
+    def record(self) -> RunRecord:
+        """The record as it stands."""
+        return self.run.record
+
+    def note(self, **changes: Any) -> None:  # noqa: ANN401 (fields of RunRecord)
+        """Change fields of the record and save it."""
+        with self.lock:
+            self.run.save(replace(self.run.record, **changes))
+
+    def gate(self, name: str, outcome: str, detail: str) -> None:
+        """Note what a gate said, in place of what it said before."""
+        with self.lock:
+            others = tuple(g for g in self.record.gates if g.name != name)
+            self.note(gates=(*others, Gate(name, outcome, detail)))
+
+    def artifact(self, name: str, path: Path) -> None:
+        """Note where an artifact lies."""
+        with self.lock:
+            self.note(artifacts={**self.record.artifacts, name: self.run.relative(path)})
+
+    def emit(self, event: Event) -> None:
+        """Hand an event on; the end of a stage goes into the record first."""
+        if isinstance(event, Progress):
+            self.worked.add(event.stage)
+        if isinstance(event, StageFinished):
+            with self.lock:
+                stage = Stage(
+                    event.stage, "done", round(event.seconds, 3), event.cached, event.detail
+                )
+                self.note(stages=(*self.record.stages, stage))
+        self._out(event)
+
+    @contextmanager
+    def stage(self, name: str, label: str) -> Iterator[StageTalk]:
+        """A stage of our own; one that raises does not count as finished."""
+        start = time.monotonic()
+        self.emit(StageStarted(name, label))
+        talk = StageTalk()
+        yield talk
+        self.emit(StageFinished(name, talk.detail, time.monotonic() - start, talk.cached))
