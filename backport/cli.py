@@ -1,0 +1,94 @@
+"""The command line: commands, and the one place where an error becomes an exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+
+import typer
+from typer.exceptions import TyperException
+
+from backport import process
+from backport.commands import look, work
+from backport.console import for_stream, render_error
+from backport.errors import BackportError, Exit
+
+app = typer.Typer(
+    name="backport",
+    help="Carry Linux kernel features to older kernels, and prove that they arrived whole.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "run": work.run,
+    "plan": work.plan,
+    "pick": work.pick,
+    "build": work.build,
+    "boot": work.boot,
+    "test": work.test,
+    "continue": work.continue_,
+    "abort": work.abort,
+    "status": look.status,
+    "report": look.report,
+    "export": look.export,
+    "doctor": look.doctor,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; the exit status, with every error told on stderr."""
+    try:
+        result = app(args=list(argv), standalone_mode=False)
+        return result if isinstance(result, int) else int(Exit.OK)
+    except BaseException as err:
+        return _ended(err)
+
+
+def _ended(err: BaseException) -> int:  # noqa: PLR0911 (one row for each kind of error)
+    """Tell what ended a command; its exit status."""
+    match err:
+        case BackportError():
+            _tell(render_error(err))
+            return int(err.exit_code)
+        case typer.Exit():
+            return int(err.exit_code)
+        case TyperException():
+            _tell(f"error: {err.format_message()}\n  next: backport --help")
+            return int(Exit.USAGE)
+        case KeyboardInterrupt() | typer.Abort():
+            _tell("interrupted; what was finished is kept: run the same command again to go on")
+            return int(Exit.INTERRUPTED)
+        case BrokenPipeError():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return int(Exit.OK)
+        case SystemExit():
+            return int(err.code or 0)
+        case _:
+            _tell(f"this is a bug in backport:\n{''.join(traceback.format_exception(err))}")
+            return int(Exit.INTERNAL)
+
+
+def entry() -> None:
+    """The console script."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(main(sys.argv[1:]))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End every child first, so that threads which wait for one can fail in order."""
+    process.kill_descendants()
+    raise KeyboardInterrupt
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(for_stream(text.rstrip("\n") + "\n", sys.stderr))
