@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from backport import files, kbuild, toolchain
-from backport.errors import BuildFailed, Unavailable, UsageError
+from backport.errors import BuildFailed, ToolMissing, Unavailable, UsageError
 from backport.events import Emit, Progress, StageFinished, StageStarted, silent
 from backport.process import Completed
 from backport.warnings import (
@@ -34,6 +34,13 @@ JOURNAL = ".backport-journal"
 SHOWN_ERRORS = 8
 # Objects of the fragments in kconfig/ on 6.1, until an O= directory knows its own number.
 FIRST_ESTIMATE = 860
+# Headers that the build's own tools include, and the Debian packages that bring them.
+HOST_HEADERS: Mapping[str, str] = {
+    "gelf.h": "libelf-dev",
+    "libelf.h": "libelf-dev",
+    "openssl/": "libssl-dev",
+    "zlib.h": "zlib1g-dev",
+}
 
 
 @dataclass(frozen=True)
@@ -241,6 +248,15 @@ def _failure(done: Completed, watch: _Watch, request: BuildRequest) -> BuildFail
         return Unavailable(
             f"{request.out}: no room left on the disk while building",
             hint="free about 1 GB, then run it again: the build goes on where it stopped",
+            log=request.log,
+        )
+    packages = {
+        p for name, p in HOST_HEADERS.items() for e in watch.errors if f"error: {name}" in e
+    }
+    if packages:
+        return ToolMissing(
+            "\n".join(["the kernel's own tools do not build", *watch.errors]),
+            hint=f"apt-get install {' '.join(sorted(packages))}",
             log=request.log,
         )
     told = watch.errors or done.text.splitlines()[-SHOWN_ERRORS:]

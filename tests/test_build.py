@@ -14,7 +14,7 @@ from fake_kernel import make_tree
 
 from backport import kbuild, toolchain
 from backport.build import FIRST_ESTIMATE, JOURNAL, BuildRequest, BuildResult, build
-from backport.errors import BuildFailed, Exit, Unavailable, UsageError
+from backport.errors import BuildFailed, Exit, ToolMissing, Unavailable, UsageError
 from backport.events import Event, Note, Progress, StageFinished
 from backport.objects import ObjectOutcome, object_of, objects
 from backport.toolchain import Toolchain, quirks
@@ -213,6 +213,14 @@ def test_a_full_disk_is_the_machines_fault(request_for):
     assert "goes on" in caught.value.hint
 
 
+def test_a_header_that_the_machine_lacks_is_named_with_its_package(request_for):
+    request = request_for()
+    (request.source / "net/dev.c").write_text("#error gelf.h: No such file or directory\n")
+    with pytest.raises(ToolMissing, match=r"gelf\.h") as caught:
+        build(request)
+    assert caught.value.hint == "apt-get install libelf-dev"
+
+
 def test_what_cannot_be_built_is_refused(request_for, tmp_path):
     with pytest.raises(UsageError, match="not a kernel tree"):
         build(request_for(source=tmp_path))
@@ -255,13 +263,14 @@ def test_compilers_that_outlive_a_killed_run_keep_its_directory(request_for, tmp
     monkeypatch.setattr(kbuild, "LOCK_PATIENCE", 0.3)
     heard: list[Event] = []
     assert alive
+    groups = {os.getpgid(pid) for pid in alive}
     try:
         with pytest.raises(UsageError, match="another build has been at work"):
             build(request_for(emit=heard.append))
         assert any(isinstance(e, Note) and "waiting" in e.text for e in heard)
     finally:
-        for pid in alive:
-            os.killpg(os.getpgid(pid), signal.SIGKILL)
+        for group in groups:
+            os.killpg(group, signal.SIGKILL)
     monkeypatch.setattr(kbuild, "LOCK_PATIENCE", 10.0)
     got = build(request_for())
     assert (got.total_objects, got.cached) == (2, False)
