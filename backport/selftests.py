@@ -6,6 +6,7 @@ steered by variables on its command line, which beat its own assignments.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -26,7 +27,7 @@ from backport.git import Git
 
 STAGE = "selftests"
 BPF = "tools/testing/selftests/bpf"
-RECIPE = 1  # part of the cache key: raise it when the slice or the make line changes
+RECIPE = 2  # part of the cache key: raise it when the slice or the make line changes
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,20 @@ MAKE_VARIABLES = {
     "LSKELS_EXTRA": "",
     "TRUNNER_EXTRA_FILES": "",
     "feature-llvm": "0",  # the JIT disassembler would pull in all of LLVM
+}
+
+# An outer make, or a user who builds kernels by hand, exports these.
+NEUTRAL = {
+    "MAKEFLAGS": "",
+    "MFLAGS": "",
+    "GNUMAKEFLAGS": "",
+    "MAKELEVEL": "0",
+    "ARCH": "x86",
+    "CC": "gcc",
+    "CLANG": "clang",
+    "BPF_GCC": "",
+    **dict.fromkeys(("CFLAGS", "EXTRA_CFLAGS", "LDFLAGS", "LDLIBS", "SAN_CFLAGS", "RELEASE"), ""),
+    **dict.fromkeys(("CROSS_COMPILE", "LLVM", "O", "KBUILD_OUTPUT", "V", "DESTDIR"), ""),
 }
 
 TOOLS = (
@@ -250,8 +265,10 @@ def _make(request: SelftestsRequest, source: Path, out: Path, log: Path, emit: E
     argv = ["make", "-C", str(source / BPF), f"-j{request.jobs or os.cpu_count() or 1}"]
     argv += [f"{key}={value}" for key, value in variables.items()]
     try:
-        process.stream([*argv, f"{out}/test_progs"], on_line, log=log)
+        process.stream([*argv, f"{out}/test_progs"], on_line, log=log, env=NEUTRAL)
     except process.ProcessFailed as err:
+        if "No space left on device" in err.message:
+            raise files.trouble(OSError(errno.ENOSPC, ""), out) from err
         raise BuildFailed(f"the selftests did not build:\n{err.message}", log=log) from err
     if not (out / "test_progs").is_file():
         raise BuildFailed("make succeeded but left no test_progs", log=log)

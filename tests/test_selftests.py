@@ -13,7 +13,7 @@ from fake_elf import build
 
 from backport import process, selftests
 from backport.cache import Cache
-from backport.errors import BuildFailed, ToolMissing, UsageError
+from backport.errors import BuildFailed, ToolMissing, Unavailable, UsageError
 from backport.events import silent
 from backport.git import Git
 from backport.selftests import (
@@ -186,6 +186,20 @@ def test_a_build_that_fails_shows_its_last_lines_and_its_log(tmp_path, request_,
     assert "no such type" in caught.value.log.read_text()
     with pytest.raises(BuildFailed):
         build_selftests(replace(request_, git=git, tree=tree), silent)
+
+
+def test_a_full_disk_is_not_the_donors_fault(tmp_path, request_, no_compilers):
+    text = "$(OUTPUT)/test_progs:\n\t@echo cannot write x.o: No space left on device; exit 1\n"
+    git, tree = make_tree(tmp_path / "full", text)
+    with pytest.raises(Unavailable, match="no room left"):
+        build_selftests(replace(request_, git=git, tree=tree), silent)
+
+
+def test_what_the_caller_exports_does_not_reach_the_build(request_, no_compilers, monkeypatch):
+    polluted = {"MAKEFLAGS": "-n", "MAKELEVEL": "3", "CFLAGS": "-bogus", "CC": "false", "O": "/x"}
+    for key, value in polluted.items():
+        monkeypatch.setenv(key, value)
+    assert build_selftests(request_, silent).program.is_file()
 
 
 def test_a_make_that_claims_success_is_not_believed(tmp_path, request_, no_compilers):
