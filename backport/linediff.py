@@ -60,11 +60,13 @@ def _blank(line: str) -> bool:
 
 
 def _trimmed(delta: Delta, old: Sequence[str], new: Sequence[str]) -> Delta:
-    """Without the equal lines at its end, which blank lines as junk leave there."""
-    a2, b2 = delta.a2, delta.b2
-    while a2 > delta.a1 and b2 > delta.b1 and old[a2 - 1] == new[b2 - 1]:
+    """Without the equal lines at its ends, which blank lines as junk leave there."""
+    a1, a2, b1, b2 = delta.a1, delta.a2, delta.b1, delta.b2
+    while a2 > a1 and b2 > b1 and old[a2 - 1] == new[b2 - 1]:
         a2, b2 = a2 - 1, b2 - 1
-    return Delta(delta.a1, a2, delta.b1, b2)
+    while a2 > a1 and b2 > b1 and old[a1] == new[b1]:
+        a1, b1 = a1 + 1, b1 + 1
+    return Delta(a1, a2, b1, b2)
 
 
 def _unique(lines: Sequence[str]) -> dict[str, int]:
@@ -105,8 +107,11 @@ def _slid(delta: Delta, new: Sequence[str], floor: int) -> Delta:
 
 
 def _cost(line: str) -> int:
-    """How unlikely a line starts a block: its indent; blank and closing lines hardly ever do."""
+    """How unlikely a line starts a block: its indent; blank and closing lines hardly ever do.
+
+    A word is an item too, with the blanks before it: one that begins a line is the best.
+    """
     text = line.lstrip()
     if not text or text[0] in "}*":
         return 1000
-    return len(line) - len(text)
+    return -1 if line[0] == "\n" else len(line) - len(text)
