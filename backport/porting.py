@@ -9,7 +9,8 @@ from pathlib import Path
 
 from backport import branch, history, manifest, record, stopped, upstreams
 from backport.commit import Incoming
-from backport.errors import UsageError
+from backport.errors import GateFailed, UsageError
+from backport.gates import uapi
 from backport.history import Picked
 from backport.options import Until
 from backport.rule import Rule
@@ -209,9 +210,10 @@ def pick(session: Session, inputs: Inputs, request: history.Request) -> Picked:
         if picked.stopped is not None:
             raise _stop(session, picked.stopped)
         talk.detail, talk.cached = _pick_detail(picked), picked.cached
+        _note_gates(session, picked)
+        _compare_uapi(session, inputs, request, picked)
         branch.move(session.store.git, goal, picked.head)
     session.note(branch=goal.name, head=picked.head, tree=picked.tree)
-    _note_gates(session, picked)
     return picked
 
 
@@ -235,8 +237,26 @@ def _note_gates(session: Session, picked: Picked) -> None:
     else:
         session.gate("accounting", "passed", "every line is upstream's or owned by a rule")
     session.gate("form", "passed", "no markers, no doubled definitions, parses no worse")
-    for name in ("symbols", "uapi", "objects"):
+    for name in ("symbols", "objects"):
         session.gate(name, "not-run", LATER)
+
+
+def _compare_uapi(
+    session: Session, inputs: Inputs, request: history.Request, picked: Picked
+) -> None:
+    """Numbers that userspace sees, against upstream's newest headers."""
+    file = inputs.snapshot_file.with_name("uapi.toml")
+    if not file.is_file():
+        session.gate("uapi", "not-run", f"{inputs.series.name} has no uapi.toml")
+        return
+    numbers = uapi.read_uapi(file)
+    trees = [incoming.commit for incoming in reversed(request.incoming)]
+    wrong = uapi.compare(session.store.git, numbers, trees, picked.tree)
+    if wrong:
+        session.gate("uapi", "failed", "; ".join(wrong))
+        text = "\n  ".join(["uapi: userspace would see other numbers than upstream's:", *wrong])
+        raise GateFailed(text, hint="pin them with a rule")
+    session.gate("uapi", "passed", f"{len(numbers.names)} values and offsets are upstream's")
 
 
 def _stop(session: Session, where: history.Stopped) -> Exception:

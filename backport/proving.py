@@ -51,9 +51,7 @@ def build_kernel(session: Session, inputs: Inputs, picked: Picked) -> BuildResul
     """Check the tree out, configure it, prove the configuration, build the image."""
     name = f"{inputs.series.name}-{inputs.target.name}"
     source = session.cache.trees / name
-    with session.stage("checkout", "source files to build") as talk:
-        done = checkout(session.store.git, picked.tree, source, session.emit)
-        talk.detail, talk.cached = f"{done.written} files written", done.cached
+    checkout(session.store.git, picked.tree, source, session.emit)
     out = session.cache.build / name
     _note_config(session, inputs, _configure(session, inputs, picked, source, out))
     result = build(

@@ -1,0 +1,91 @@
+"""The UAPI gate: the compiler's numbers for two sets of headers."""
+
+from __future__ import annotations
+
+import pytest
+
+from backport.errors import GateFailed, ManifestError
+from backport.gates.uapi import compare, read_uapi
+from backport.git import Entry, Git
+
+HEADER = "include/uapi/linux/toy_abi.h"
+UPSTREAM = """
+enum toy_kind {
+	TOY_ONE,
+	TOY_OTHER,
+	TOY_NEW,
+};
+union toy_attr {
+	struct {
+		unsigned int fd;
+		unsigned int flags;
+		unsigned long long revision;
+	} attach;
+};
+"""
+DATA = f"""
+headers = ["{HEADER}"]
+values = ["TOY_NEW"]
+offsets = ["union toy_attr: attach.revision"]
+"""
+
+
+@pytest.fixture
+def git(tmp_path):
+    return Git.init_bare(tmp_path / "store.git")
+
+
+def tree(git, text):
+    return git.edit_tree("", {HEADER: Entry("100644", git.write_blob(text.encode()))})
+
+
+def uapi(tmp_path, text=DATA):
+    path = tmp_path / "uapi.toml"
+    path.write_text(text)
+    return read_uapi(path)
+
+
+def test_equal_numbers_pass_whatever_stands_between(git, tmp_path):
+    pinned = UPSTREAM.replace("	TOY_OTHER,\n	TOY_NEW,", "	TOY_NEW = 2,")
+    assert compare(git, uapi(tmp_path), [tree(git, UPSTREAM)], tree(git, pinned)) == []
+
+
+def test_a_renumbered_member_is_named_with_both_numbers(git, tmp_path):
+    shifted = UPSTREAM.replace("	TOY_OTHER,\n", "")
+    found = compare(git, uapi(tmp_path), [tree(git, UPSTREAM)], tree(git, shifted))
+    assert found == ["TOY_NEW is 1, upstream has 2"]
+
+
+def test_a_moved_field_is_named(git, tmp_path):
+    moved = UPSTREAM.replace("		unsigned int flags;\n", "		unsigned int flags[3];\n")
+    found = compare(git, uapi(tmp_path), [tree(git, UPSTREAM)], tree(git, moved))
+    assert found == ["union toy_attr: attach.revision is 16, upstream has 8"]
+
+
+def test_a_missing_name_fails_the_gate(git, tmp_path):
+    without = UPSTREAM.replace("	TOY_NEW,\n", "")
+    with pytest.raises(GateFailed, match=r"the result[\s\S]*TOY_NEW"):
+        compare(git, uapi(tmp_path), [tree(git, UPSTREAM)], tree(git, without))
+
+
+def test_each_header_comes_from_the_newest_commit_that_has_it(git, tmp_path):
+    trees = [git.empty_tree(), tree(git, UPSTREAM), tree(git, "enum { TOY_NEW = 7 };")]
+    assert compare(git, uapi(tmp_path), trees, tree(git, UPSTREAM)) == []
+
+
+def test_a_header_that_upstream_never_touches_is_the_results_own(git, tmp_path):
+    assert compare(git, uapi(tmp_path), [], tree(git, UPSTREAM)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (HEADER, "linux/toy_abi.h", "is not below include/uapi/"),
+        ("union toy_attr: attach.revision", "toy_attr.attach", "names no member"),
+        ("values", "numbers", "unknown key"),
+    ],
+)
+def test_mistakes_in_the_list_name_file_and_line(tmp_path, old, new, said):
+    with pytest.raises(ManifestError, match=said) as err:
+        uapi(tmp_path, DATA.replace(old, new))
+    assert "uapi.toml:" in str(err.value)
