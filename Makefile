@@ -1,1 +1,46 @@
 # Thin on purpose: set-up here, everything else in `.venv/bin/backport`.
+# Every target may be repeated; what is set up already costs a fraction of a second.
+
+PYTHON ?= python3
+VENV   := .venv
+READY  := $(VENV)/.ready
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# What the tool calls, by Debian's names; `backport doctor` says what each is for.
+PACKAGES := python3-venv gcc make flex bison bc libc6-dev libelf-dev zlib1g-dev libssl-dev \
+	perl clang llvm pkg-config rsync cpio xz-utils zstd lz4 bzip2 kmod util-linux git \
+	qemu-system-x86 busybox-static dash ccache debian-archive-keyring
+
+.PHONY: run test check setup packages clean
+
+run: setup
+	$(VENV)/bin/backport run netkit
+
+test: setup
+	$(VENV)/bin/python -m pytest -q
+
+check: setup
+	$(VENV)/bin/ruff check backport tests
+	$(VENV)/bin/ruff format --check -q backport tests
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest -q -n 2 -m "not e2e and not network"
+
+setup: packages $(READY)
+
+# dpkg answers in milliseconds; apt is asked only for what is really missing.
+packages:
+	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null \
+	  | awk '$$4 == "installed" { have[$$1] } END { split("$(PACKAGES)", all); \
+	    for (i in all) if (!(all[i] in have)) printf "%s ", all[i] }'); \
+	if [ -n "$$missing" ]; then \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV)
