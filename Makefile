@@ -17,7 +17,7 @@ run: setup
 	$(VENV)/bin/backport run netkit
 
 test: setup
-	$(VENV)/bin/python -m pytest -q
+	$(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup
 
 check: setup
 	$(VENV)/bin/ruff check backport tests
