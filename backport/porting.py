@@ -175,6 +175,11 @@ def _left_out(inputs: Inputs, upstream: upstreams.Upstream) -> list[record.LeftO
     rows = [record.LeftOut(r.sha, r.subject, r.reason) for r in series.left_out]
     rows += [record.LeftOut(r.sha, r.subject, series.donor_reason) for r in series.served]
     if isinstance(upstream, SnapshotUpstream):
+        rows += [
+            record.LeftOut(row.sha, row.subject, upstream.elsewhere[row.sha])
+            for row in series.picked
+            if row.sha in upstream.elsewhere
+        ]
         rows += [record.LeftOut("", path, why) for path, why in upstream.left_out.items()]
     return rows
 

@@ -38,6 +38,14 @@ class LeftOutPaths:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """Commits of the series that no cut carries, with the reason."""
+
+    commits: tuple[str, ...]  # full upstream SHAs
+    reason: str
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Two drops, oldest first, and the commits between them in the order of the series."""
 
@@ -47,6 +55,7 @@ class Snapshot:
     search: tuple[str, ...]  # where to look for mentions
     commits: tuple[SnapshotCommit, ...]
     left_out: tuple[LeftOutPaths, ...]
+    elsewhere: tuple[Elsewhere, ...] = ()
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -62,6 +71,10 @@ def read_snapshot(path: Path) -> Snapshot:
             LeftOutPaths(row.strings("paths"), row.string("reason"))
             for row in table.tables("left_out")
         ),
+        elsewhere=tuple(
+            Elsewhere(_shas(row, "commits"), row.string("reason"))
+            for row in table.tables("elsewhere")
+        ),
     )
     table.done()
     return snapshot
@@ -72,18 +85,22 @@ def _drop(table: Table) -> DebianSource:
 
 
 def _commit(table: Table) -> SnapshotCommit:
-    shas = table.strings("stands_for")
-    for index, sha in enumerate(shas):
-        if not re.fullmatch(r"[0-9a-f]{40}", sha):
-            raise table.error("stands_for", f"{sha!r} is not a full commit id", index=index)
     return SnapshotCommit(
         id=table.string("id"),
         subject=table.string("subject"),
         body=table.string("body"),
-        stands_for=shas,
+        stands_for=_shas(table, "stands_for"),
         new_files=table.strings("new_files", ()),
         cuts=tuple(cut for row in table.tables("cut") for cut in _cuts(row)),
     )
+
+
+def _shas(table: Table, key: str) -> tuple[str, ...]:
+    shas = table.strings(key)
+    for index, sha in enumerate(shas):
+        if not re.fullmatch(r"[0-9a-f]{40}", sha):
+            raise table.error(key, f"{sha!r} is not a full commit id", index=index)
+    return shas
 
 
 def _cuts(table: Table) -> list[Cut]:

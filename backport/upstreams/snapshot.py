@@ -53,7 +53,8 @@ class SnapshotUpstream:
         self._ref = f"refs/backport/snapshot/{key}"
         self._record = cache / f"{key}.json"
         self.cached = False  # whether `commits` found its work done
-        self.left_out: Mapping[str, str] = {}
+        self.left_out: Mapping[str, str] = {}  # path -> reason
+        self.elsewhere: Mapping[str, str] = {}  # SHA -> reason
         self.hunks_kept = 0
 
     def describe(self) -> str:
@@ -68,6 +69,7 @@ class SnapshotUpstream:
         """
         snapshot = read_snapshot(self._file)
         _check_shas(self._file, snapshot, series)
+        self.elsewhere = {sha: row.reason for row in snapshot.elsewhere for sha in row.commits}
         kept = self._kept(snapshot)
         if kept is None:
             emit(Note("upstream", f"cutting {len(snapshot.commits)} commits out of the drops"))
@@ -202,15 +204,22 @@ def _incoming(commit: SnapshotCommit, oid: str, parent: str, message: str, newer
 
 
 def _check_shas(file: Path, snapshot: Snapshot, series: Series) -> None:
-    known = {row.sha for row in series.commits}
-    for commit in snapshot.commits:
-        for sha in commit.stands_for:
-            if sha not in known:
-                raise ManifestError(
-                    Place(str(file), key=f"commit {commit.id}"),
-                    f"stands for {sha}, which the series does not have",
-                    hint="add the commit to series.toml, or mend the SHA",
-                )
+    """Every commit that the series picks is carried by one cut, or named with a reason."""
+    carried = [sha for commit in snapshot.commits for sha in commit.stands_for]
+    named = [*carried, *(sha for row in snapshot.elsewhere for sha in row.commits)]
+    picked = [row.sha for row in series.picked]
+    complaints = {
+        "which the series does not have": [s for s in named if series.find(s) is None],
+        "which is named twice": [s for s in set(named) if named.count(s) > 1],
+        "which no cut carries": [s for s in picked if s not in named],
+    }
+    for complaint, shas in complaints.items():
+        if shas:
+            raise ManifestError(
+                Place(str(file), key="stands_for"),
+                f"commit {shas[0]}, {complaint}",
+                hint="name it in one commit's `stands_for`, or in an [[elsewhere]] with its reason",
+            )
 
 
 def _base_message(newer: Tree) -> str:
