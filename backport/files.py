@@ -31,12 +31,15 @@ def write(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold `path` as a lock; waits for another process, and a killed holder lets go by itself."""
+def locked(path: Path) -> Iterator[int]:
+    """Hold `path` as a lock; waits for another process, and a killed holder lets go by itself.
+
+    Gives the lock's descriptor: a child that inherits it holds on until it has ended too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle.fileno()
 
 
 def trouble(err: OSError, path: Path) -> BackportError:

@@ -103,6 +103,8 @@ TOOLS = (
     ("python3", "python3"),
 )  # program, Debian package
 
+COMPILERS = ("gcc", "clang")  # whose versions are part of the cache key
+
 # The same pattern by which upstream's Makefile lists its tests.
 _TEST = re.compile(r"^void (?:serial_)?test_([a-zA-Z0-9_]+)\((?:void)?\)", re.MULTILINE)
 _STEP = re.compile(r"^ {2}([A-Z][A-Z-]+) +(\S.*)$")
@@ -141,9 +143,8 @@ def build_selftests(request: SelftestsRequest, emit: Emit) -> SelftestsResult:
     emit(StageStarted(STAGE, "selftests from the donor tree"))
     process.require(TOOLS)
     home = request.cache.donor / cache_key(request)
-    with files.locked(home.with_suffix(".lock")):
-        found = _finished(home)
-        result = found or _build(request, home, emit, start)
+    with files.locked(home.with_suffix(".lock")) as lock:
+        result = _finished(home) or _build(request, home, lock, emit)
     detail = f"{sum(map(len, result.cases.values()))} cases in {len(result.cases)} suites"
     emit(StageFinished(STAGE, detail, time.monotonic() - start, cached=result.cached))
     return result
@@ -158,7 +159,7 @@ def cache_key(request: SelftestsRequest) -> str:
         "suites": [asdict(suite) for suite in request.suites],
         "make": MAKE_VARIABLES,
         "btf": hashlib.sha256(_btf(request.vmlinux)).hexdigest(),
-        "tools": [process.run([tool, "--version"]).text for tool in ("gcc", "clang")],
+        "tools": [process.run([tool, "--version"]).text for tool in COMPILERS],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -193,13 +194,16 @@ def _finished(home: Path) -> SelftestsResult | None:
     return SelftestsResult(program, facts["sha256"], cases, log, facts["seconds"], cached=True)
 
 
-def _build(request: SelftestsRequest, home: Path, emit: Emit, start: float) -> SelftestsResult:
+def _build(request: SelftestsRequest, home: Path, lock: int, emit: Emit) -> SelftestsResult:
+    start = time.monotonic()
     shutil.rmtree(home, ignore_errors=True)  # what a killed build left
     source, out, log = home / "src", home / "out", home / "build.log"
     emit(Note(STAGE, "slicing the donor tree"))
     write_slice(request.git, request.tree, request.suites, source)
     cases = {suite.name: _cases_of(suite, source) for suite in request.suites}
-    _make(request, source, out, log, emit)
+    _make(_command(request, source, out), log, lock, emit)
+    if not (out / "test_progs").is_file():
+        raise BuildFailed("make succeeded but left no test_progs", log=log)
     program = (out / "test_progs").read_bytes()
     sha256 = hashlib.sha256(program).hexdigest()
     files.write(home / "test_progs", program)
@@ -246,7 +250,7 @@ def _cases_of(suite: Suite, source: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _make(request: SelftestsRequest, source: Path, out: Path, log: Path, emit: Emit) -> None:
+def _command(request: SelftestsRequest, source: Path, out: Path) -> list[str]:
     out.mkdir(parents=True)
     variables = {
         **MAKE_VARIABLES,
@@ -254,6 +258,12 @@ def _make(request: SelftestsRequest, source: Path, out: Path, log: Path, emit: E
         # Without it the Makefile takes the running host's BTF and says nothing.
         "VMLINUX_BTF": str(request.vmlinux.resolve()),
     }
+    jobs = request.jobs or os.cpu_count() or 1
+    pairs = [f"{key}={value}" for key, value in variables.items()]
+    return ["make", "-C", str(source / BPF), f"-j{jobs}", *pairs, f"{out}/test_progs"]
+
+
+def _make(command: list[str], log: Path, lock: int, emit: Emit) -> None:
     steps = 0
 
     def on_line(line: str) -> None:
@@ -262,13 +272,11 @@ def _make(request: SelftestsRequest, source: Path, out: Path, log: Path, emit: E
             steps += 1
             emit(Progress(STAGE, steps, 0, "steps"))
 
-    argv = ["make", "-C", str(source / BPF), f"-j{request.jobs or os.cpu_count() or 1}"]
-    argv += [f"{key}={value}" for key, value in variables.items()]
     try:
-        process.stream([*argv, f"{out}/test_progs"], on_line, log=log, env=NEUTRAL)
+        # The compilers of a killed run hold the lock until they are gone: the next run, which
+        # clears the folder first, waits for them.
+        process.stream(command, on_line, log=log, env=NEUTRAL, pass_fds=(lock,))
     except process.ProcessFailed as err:
         if "No space left on device" in err.message:
-            raise files.trouble(OSError(errno.ENOSPC, ""), out) from err
+            raise files.trouble(OSError(errno.ENOSPC, ""), log.parent) from err
         raise BuildFailed(f"the selftests did not build:\n{err.message}", log=log) from err
-    if not (out / "test_progs").is_file():
-        raise BuildFailed("make succeeded but left no test_progs", log=log)

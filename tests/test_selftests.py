@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -83,10 +84,11 @@ def request_(tmp_path):
     return SelftestsRequest(git, tree, vmlinux, Cache(tmp_path / "cache"), (DEMO,), jobs=1)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def no_compilers(monkeypatch):
     """The stand-in Makefile compiles nothing: do not ask the machine for compilers."""
     monkeypatch.setattr(selftests, "TOOLS", (("make", "make"),))
+    monkeypatch.setattr(selftests, "COMPILERS", ("make",))
 
 
 def test_the_slice_is_what_the_suites_need_and_no_more(request_, tmp_path):
@@ -113,13 +115,13 @@ def test_cases_are_listed_as_upstreams_makefile_does():
     assert list_cases(TEST_SOURCE) == ("tc_demo_after", "tc_demo_basic")
 
 
-def test_a_suite_with_too_few_cases_is_not_the_donor_we_think(request_, no_compilers):
+def test_a_suite_with_too_few_cases_is_not_the_donor_we_think(request_):
     wants = replace(request_, suites=(replace(DEMO, wants=3),))
     with pytest.raises(UsageError, match="2 tests, at least 3"):
         build_selftests(wants, silent)
 
 
-def test_the_makefile_gets_our_variables_and_the_donors_btf(request_, no_compilers):
+def test_the_makefile_gets_our_variables_and_the_donors_btf(request_):
     events = []
     result = build_selftests(request_, events.append)
     said = result.program.read_text().strip().split("|")
@@ -131,7 +133,7 @@ def test_the_makefile_gets_our_variables_and_the_donors_btf(request_, no_compile
     assert not (result.program.parent / "src").exists(), "the sources are not kept"
 
 
-def test_a_second_build_costs_nothing_and_says_so(request_, no_compilers):
+def test_a_second_build_costs_nothing_and_says_so(request_):
     first = build_selftests(request_, silent)
     stamp = first.program.stat().st_mtime_ns
     events = []
@@ -143,7 +145,7 @@ def test_a_second_build_costs_nothing_and_says_so(request_, no_compilers):
 
 
 @pytest.mark.parametrize("harm", ["stamp gone", "stamp cut", "program cut"])
-def test_a_build_that_was_killed_or_damaged_is_done_again(request_, no_compilers, harm):
+def test_a_build_that_was_killed_or_damaged_is_done_again(request_, harm):
     first = build_selftests(request_, silent)
     home = first.program.parent
     (home / "src").mkdir()
@@ -156,6 +158,32 @@ def test_a_build_that_was_killed_or_damaged_is_done_again(request_, no_compilers
     again = build_selftests(request_, silent)
     assert not again.cached
     assert again.sha256 == first.sha256
+
+
+def test_a_second_run_waits_for_the_compilers_that_a_killed_one_left(tmp_path, request_):
+    """After kill -9 make may run on; clearing its folder under it would break both."""
+    git, tree = make_tree(tmp_path / "slow", MAKEFILE.replace("@echo", "@sleep 0.4; echo"))
+    slow = replace(request_, git=git, tree=tree)
+    script = tmp_path / "killed.py"
+    script.write_text(
+        "import sys, os; from pathlib import Path\n"
+        "from backport import selftests; from backport.cache import Cache\n"
+        "from backport.git import Git; from backport.selftests import *\n"
+        "selftests.TOOLS, selftests.COMPILERS = (), ('make',)\n"
+        "store, tree, vmlinux, cache = sys.argv[1:]\n"
+        "demo = Suite('tc_demo', ('prog_tests/tc_demo.c', 'progs/demo.c'), 2)\n"
+        "order = SelftestsRequest(Git(Path(store)), tree, Path(vmlinux), Cache(Path(cache)), "
+        "(demo,), jobs=1)\n"
+        "build_selftests(order, lambda e: isinstance(e, Progress) and os.kill(os.getpid(), 9))\n"
+    )
+    argv = [sys.executable, script, git.path, tree, slow.vmlinux, slow.cache.root]
+    assert subprocess.run(argv, env=python_env(), check=False).returncode == -9
+    (lock,) = slow.cache.donor.glob("*.lock")
+    with lock.open("a") as handle, pytest.raises(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    result = build_selftests(slow, silent)
+    assert not result.cached
+    assert result.program.is_file()
 
 
 def test_the_cache_key_follows_what_the_program_depends_on(request_, tmp_path):
@@ -178,7 +206,7 @@ def test_the_cache_key_ignores_the_rest_of_the_tree(request_, tmp_path):
     assert cache_key(replace(request_, tree=tree)) == key
 
 
-def test_a_build_that_fails_shows_its_last_lines_and_its_log(tmp_path, request_, no_compilers):
+def test_a_build_that_fails_shows_its_last_lines_and_its_log(tmp_path, request_):
     text = "$(OUTPUT)/test_progs:\n\t@echo tc_demo.c:3: no such type >&2; exit 1\n"
     git, tree = make_tree(tmp_path / "broken", text)
     with pytest.raises(BuildFailed, match=r"tc_demo\.c:3: no such type") as caught:
@@ -188,28 +216,28 @@ def test_a_build_that_fails_shows_its_last_lines_and_its_log(tmp_path, request_,
         build_selftests(replace(request_, git=git, tree=tree), silent)
 
 
-def test_a_full_disk_is_not_the_donors_fault(tmp_path, request_, no_compilers):
+def test_a_full_disk_is_not_the_donors_fault(tmp_path, request_):
     text = "$(OUTPUT)/test_progs:\n\t@echo cannot write x.o: No space left on device; exit 1\n"
     git, tree = make_tree(tmp_path / "full", text)
     with pytest.raises(Unavailable, match="no room left"):
         build_selftests(replace(request_, git=git, tree=tree), silent)
 
 
-def test_what_the_caller_exports_does_not_reach_the_build(request_, no_compilers, monkeypatch):
+def test_what_the_caller_exports_does_not_reach_the_build(request_, monkeypatch):
     polluted = {"MAKEFLAGS": "-n", "MAKELEVEL": "3", "CFLAGS": "-bogus", "CC": "false", "O": "/x"}
     for key, value in polluted.items():
         monkeypatch.setenv(key, value)
     assert build_selftests(request_, silent).program.is_file()
 
 
-def test_a_make_that_claims_success_is_not_believed(tmp_path, request_, no_compilers):
+def test_a_make_that_claims_success_is_not_believed(tmp_path, request_):
     git, tree = make_tree(tmp_path / "liar", "$(OUTPUT)/test_progs:\n\t@true\n")
     with pytest.raises(BuildFailed, match="left no test_progs"):
         build_selftests(replace(request_, git=git, tree=tree), silent)
 
 
 @pytest.mark.parametrize("data", [b"", b"not ELF", build({".text": b"x"})])
-def test_a_donor_kernel_without_btf_is_refused(request_, no_compilers, data):
+def test_a_donor_kernel_without_btf_is_refused(request_, data):
     request_.vmlinux.write_bytes(data)
     with pytest.raises(UsageError, match=str(request_.vmlinux)):
         build_selftests(request_, silent)
