@@ -32,7 +32,8 @@ class GuestRequest:
     """`kernel` is a bzImage (or a PVH vmlinux); `cases` names every test to run, by suite.
 
     `log` gets the console; `iproute2`, `modules` and `module_root` are as in `InitramfsRequest`.
-    `accel` is auto, kvm or tcg; `label` is for people, `stage` names the events.
+    `accel` is auto, kvm or tcg; `label` is for people, `stage` names the events. Without `cases`
+    nothing can pass, unless `boot_only` says that coming up is all that is wanted.
     """
 
     kernel: Path
@@ -49,6 +50,7 @@ class GuestRequest:
     silence: float = BootRequest.silence
     label: str = "boot and selftests"
     stage: str = STAGE
+    boot_only: bool = False
     tell_failures: bool = True  # a note for each failed case; a kernel that must fail needs none
 
 
@@ -97,7 +99,8 @@ def run(request: GuestRequest, emit: Emit) -> GuestResult:
         silence=request.silence,
     )
     output = runner.run(order, _progress(request, emit))
-    verdict = judge(output.lines, output.ended, expected(request.cases))
+    wants = expected(request.cases)
+    verdict = judge(output.lines, output.ended, wants, boot_only=request.boot_only)
     return _result(request, image, runner.name, output, verdict)
 
 

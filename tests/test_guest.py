@@ -132,6 +132,13 @@ def test_an_elf_kernel_is_accepted(tmp_path):
     guest.check_kernel(tmp_path / "vmlinux")
 
 
+def test_a_boot_without_tests_says_so_and_nothing_more(tmp_path, monkeypatch, request_):
+    plays(tmp_path, monkeypatch, "no-test")
+    result = boot(replace(request_, cases={}, boot_only=True), silent)
+    assert (result.outcome, result.detail) == (Outcome.PASSED, "booted; no test was asked for")
+    assert boot(replace(request_, cases={}), silent).outcome is Outcome.NO_TESTS
+
+
 def test_no_cases_are_refused(tmp_path, monkeypatch, request_):
     plays(tmp_path, monkeypatch, "passed")
     with pytest.raises(UsageError, match="no cases"):

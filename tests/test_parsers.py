@@ -111,6 +111,15 @@ def test_junk_is_judged_and_never_passes(junk):
     assert all(case.outcome is CaseOutcome.MISSING for s in verdict.suites for case in s.cases)
 
 
+def test_booting_is_a_pass_only_where_it_was_all_that_was_wanted():
+    booted = golden("no-test")
+    assert judge(booted, Ended.DONE, [], boot_only=True).outcome is Outcome.PASSED
+    assert judge(booted, Ended.DONE, EXPECTED, boot_only=True).outcome is Outcome.NO_TESTS
+    assert judge(booted[:-2], Ended.EXITED, [], boot_only=True).outcome is Outcome.LOST
+    splat = [t for t in golden("warning") if "tc_" not in t]
+    assert judge(splat, Ended.DONE, [], boot_only=True).outcome is Outcome.SPLAT
+
+
 # -- what is read out of them
 
 

@@ -26,16 +26,19 @@ _UNFINISHED = {
 }
 
 
-def judge(raw: Iterable[str], ended: Ended, expected: Sequence[Expected]) -> Verdict:
+def judge(
+    raw: Iterable[str], ended: Ended, expected: Sequence[Expected], *, boot_only: bool = False
+) -> Verdict:
     """Judge the raw console lines of a guest that was told to run `expected`.
 
-    The worst wins: panic, hang or lost, splat, failed, no-tests; passed is what is left.
+    Nothing expected is nothing passed, unless booting was all that it was for (`boot_only`). The
+    worst wins: panic, hang or lost, splat, failed, no-tests; passed is what is left.
     """
     log = console.read(raw)
     found = splats.find(log.kernel_lines)
     dead = _dead(log, ended, any(splat.kind == "panic" for splat in found))
     suites = tuple(_suite(want, log, dead[0] if dead else None) for want in expected)
-    outcome, detail = dead or _finished(log, suites, len(found))
+    outcome, detail = dead or _finished(log, suites, boot_only)
     if found and not dead:
         outcome, detail = Outcome.SPLAT, _more(found[0].headline, len(found), detail)
     elif found:
@@ -61,21 +64,21 @@ def _dead(log: Console, ended: Ended, panicked: bool) -> tuple[Outcome, str] | N
     return None
 
 
-def _finished(log: Console, suites: Sequence[SuiteResult], splat_count: int) -> tuple[Outcome, str]:
+def _finished(log: Console, suites: Sequence[SuiteResult], boot_only: bool) -> tuple[Outcome, str]:
     """The outcome of a guest that got to its end."""
-    if not suites:
-        return Outcome.NO_TESTS, "no suite was asked for"
     if log.problems:
         return Outcome.FAILED, log.problems[0]
+    if not suites and boot_only:
+        return Outcome.PASSED, "booted; no test was asked for"
+    if not suites:
+        return Outcome.NO_TESTS, "no suite was asked for"
     bad = [suite for suite in suites if suite.outcome is not Outcome.PASSED]
     if bad:
         failed = any(suite.outcome is Outcome.FAILED for suite in bad)
         details = "; ".join(f"{suite.name}: {suite.detail}" for suite in bad)
         return (Outcome.FAILED if failed else Outcome.NO_TESTS), details
     passed = sum(suite.passed for suite in suites)
-    return Outcome.PASSED, f"{passed} passed in {len(suites)} suites" + (
-        ", with splats" if splat_count else ""
-    )
+    return Outcome.PASSED, f"{passed} passed in {len(suites)} suites"
 
 
 # -- one suite
