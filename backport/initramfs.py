@@ -12,11 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backport import cpio, elf, files, kernelimage
+from backport import cpio, elf, files, kernelimage, manifest
 from backport.cache import Cache
 from backport.errors import ToolMissing, UsageError
-
-GUEST_FILES = Path(__file__).resolve().parent.parent / "qemu"
 
 # Under their own names only: a busybox `sh`, `ip` or `tc` would get in the way of the real ones.
 APPLETS = ("cat", "insmod", "ls", "mount", "ping", "reboot", "rm", "sleep", "umount", "uname")
@@ -84,8 +82,13 @@ def build_initramfs(request: InitramfsRequest) -> InitramfsResult:
     return InitramfsResult(path, sha256, len(data), time.monotonic() - start)
 
 
+def init_script() -> Path:
+    """The guest's first process, among the data files."""
+    return manifest.find_data_root() / "qemu" / "init"
+
+
 def _nodes(request: InitramfsRequest) -> Iterator[cpio.Node]:
-    yield cpio.regular("init", (GUEST_FILES / "init").read_bytes(), executable=True)
+    yield cpio.regular("init", init_script().read_bytes(), executable=True)
     yield cpio.device("dev/console", 5, 1)
     yield cpio.device("dev/null", 1, 3)
     yield from (cpio.directory(path) for path in EMPTY_DIRS)

@@ -266,7 +266,7 @@ def test_every_command_that_init_calls_is_in_the_image(request_of):
 
 
 def test_init_is_a_script_that_dash_accepts():
-    subprocess.run(["sh", "-n", initramfs.GUEST_FILES / "init"], check=True)
+    subprocess.run(["sh", "-n", initramfs.init_script()], check=True)
 
 
 def test_modules_are_listed_in_the_order_in_which_they_load(request_of, modules):
