@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backport.csource import enclosing
+from backport.csource import Lines, enclosing
+from backport.gitformat import MARKER_SIZE
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     DELETED_HERE = "the target does not have the file"
     DELETED_UPSTREAM = "upstream deletes a file that the target changed"
     ADDED_TWICE = "both sides add the file"
+    WHOLE = "both sides changed the file, which does not merge by lines"
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,21 @@ class Conflict:
 
 
 def parse_markers(lines: Sequence[str]) -> list[Segment]:
-    """Read a file with diff3 conflict markers, as merge-tree writes them, into segments."""
+    """Read a file with diff3 conflict markers, as `Git.merge_trees` writes them, into segments."""
     segments: list[Segment] = []
     clean: list[str] = []
     sides: dict[str, list[str]] = {}
     state = ""
     for line in lines:
-        mark = line[:7] if line[7:8] in {" ", "\n", ""} else ""
-        if not state and mark == "<<<<<<<":
+        mark = _mark(line)
+        if not state and mark == "<":
             segments.append(tuple(clean))
             clean, sides, state = [], {"ours": [], "base": [], "theirs": []}, "ours"
-        elif state == "ours" and mark == "|||||||":
+        elif state == "ours" and mark == "|":
             state = "base"
-        elif state == "base" and mark == "=======":
+        elif state == "base" and mark == "=":
             state = "theirs"
-        elif state == "theirs" and mark == ">>>>>>>":
+        elif state == "theirs" and mark == ">":
             segments.append(
                 Region(tuple(sides["base"]), tuple(sides["ours"]), tuple(sides["theirs"]))
             )
@@ -72,6 +74,48 @@ def parse_markers(lines: Sequence[str]) -> list[Segment]:
     if state:
         raise ValueError("a conflict marker is not closed")
     return [*segments, tuple(clean)]
+
+
+def _mark(line: str) -> str:
+    """The sign of which a line is a marker, '' if it is none; a CRLF file has CRLF markers."""
+    sign = line[:1]
+    is_mark = sign in {"<", "|", "=", ">"} and line.startswith(sign * MARKER_SIZE)
+    return sign if is_mark and line[MARKER_SIZE : MARKER_SIZE + 1] in {" ", "\r", "\n"} else ""
+
+
+def unended(segments: Sequence[Segment], base: Lines, ours: Lines, theirs: Lines) -> list[Segment]:
+    """The segments with the line feeds taken off that a merge put behind a file's last line."""
+    if len(segments) < 2 or segments[-1] != () or not isinstance(segments[-2], Region):
+        return list(segments)
+    last = segments[-2]
+    sides = zip((last.base, last.ours, last.theirs), (base, ours, theirs), strict=True)
+    return [*segments[:-2], Region(*(_cut_end(side, whole) for side, whole in sides)), ()]
+
+
+def _cut_end(side: tuple[str, ...], whole: Lines) -> tuple[str, ...]:
+    ends_bare = side and whole and not whole[-1].endswith("\n")
+    return (*side[:-1], side[-1].removesuffix("\n")) if ends_bare else side
+
+
+def render(segments: Sequence[Segment]) -> list[str]:
+    """The text for a person's editor: what is settled, and git's usual markers around the rest."""
+    out: list[str] = []
+    for segment in segments:
+        out += _rendered(segment) if isinstance(segment, Region) else segment
+    return out
+
+
+def _rendered(region: Region) -> list[str]:
+    sides = {
+        "<<<<<<< target": region.ours,
+        "||||||| upstream before": region.base,
+        "=======": region.theirs,
+        ">>>>>>> upstream after": (),
+    }
+    lines: list[str] = []
+    for mark, side in sides.items():
+        lines += [f"{mark}\n", *(line if line.endswith("\n") else f"{line}\n" for line in side)]
+    return lines
 
 
 def symbols_of(segments: Sequence[Segment], index: int) -> tuple[str, str]:

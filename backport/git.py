@@ -7,6 +7,7 @@ Everything happens in a bare object store: no worktree, no index, no checkout. A
 from __future__ import annotations
 
 import binascii
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from backport.commit import Person
 from backport.errors import BackportError, UsageError
 from backport.gitformat import (
     FILE_MODE,
+    MARKER_SIZE,
     TREE_MODE,
     ZERO,
     Change,
@@ -52,6 +54,7 @@ __all__ = [
 HERMETIC = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
 
@@ -90,6 +93,8 @@ class Git:
             "git",
             "--git-dir",
             str(self.path),
+            "-c",
+            "core.attributesFile=/dev/null",
             "-c",
             "merge.renames=false",
             "-c",
@@ -190,7 +195,7 @@ class Git:
         )
         if done.returncode > 1:
             raise process.ProcessFailed(done)
-        return [parse_grep_line(line, tree) for line in done.text.splitlines() if line]
+        return [parse_grep_line(line, tree) for line in done.text.split("\n") if line]
 
     # -- writing objects
 
@@ -279,14 +284,20 @@ class Git:
         return [u for u in sides if u.ours is None or u.theirs is None]
 
     def _merge(self, base: str, ours: str, theirs: str) -> MergeResult:
-        """git 2.39 has no --merge-base: three throw-away commits say which tree is the base."""
+        """git 2.39 has no --merge-base: three throw-away commits say which tree is the base.
+
+        The markers are longer than any line of text that looks like one, such as a heading's.
+        """
         who = Person("merge", "merge@localhost", "0 +0000")
         root = self.commit_tree(base, [], "base", who, who)
         left = self.commit_tree(ours, [root], "ours", who, who)
         right = self.commit_tree(theirs, [root], "theirs", who, who)
-        done = self.run(
-            "merge-tree", "--write-tree", "-z", "--no-messages", left, right, check=False
-        )
+        with tempfile.NamedTemporaryFile("w", prefix="backport-attributes-") as attributes:
+            attributes.write(f"* conflict-marker-size={MARKER_SIZE}\n")
+            attributes.flush()
+            config = ["-c", f"core.attributesFile={attributes.name}"]
+            argv = ["merge-tree", "--write-tree", "-z", "--no-messages", left, right]
+            done = self.run(*config, *argv, check=False)
         if done.returncode not in {0, 1}:
             raise process.ProcessFailed(done)
         tree, *rest = done.text.split("\0")

@@ -12,6 +12,7 @@ from backport.commit import Person
 ZERO = "0" * 40
 FILE_MODE = "100644"
 TREE_MODE = "040000"
+MARKER_SIZE = 137  # of conflict markers in a merge: no underline or banner is as long
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from backport.commit import Incoming, Person
-from backport.conflict import Conflict, Kind, Region
+from backport.conflict import Conflict, Kind, Region, Segment, parse_markers, render, unended
 from backport.csource import join_lines, split_lines
 from backport.errors import RuleError
 from backport.gates import form
@@ -31,9 +32,9 @@ class Outcome(StrEnum):
     CLEAN = "clean"
     RESOLVED = "resolved"
     CONFLICT = "conflict"
-    EMPTY = "empty"
-    ALREADY = "already-applied"
-    DROPPED = "dropped"
+    EMPTY = "empty"  # upstream's commit changes nothing
+    ALREADY = "already-applied"  # the target has its change, so no rule is asked
+    DROPPED = "dropped"  # rules left nothing of it
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def applicable(rules: Sequence[Rule], incoming: Incoming, tree: str, target: Tar
     def holds(question: Question) -> bool:
         if question not in answers:
             data = target.git.read(tree, question.path) or b""
-            found = question.symbol.encode() in _words(data)
+            found = re.search(rb"\b%b\b" % re.escape(question.symbol.encode()), data) is not None
             answers[question] = found == question.defined
         return answers[question]
 
@@ -109,10 +110,9 @@ class _Pick:
         self._git = git
         self._tree = tree
         self._changes = git.changes(git.tree_of(incoming.parent), git.tree_of(incoming.commit))
-        self._ours = git.entries(tree, [c.path for c in self._changes] + self._rule_paths(rules))
-        self._work = {
-            p: PathWork(p, [r for r in rules if p in r.paths]) for p in self._paths(rules)
-        }
+        paths = self._paths(rules)
+        self._ours = git.entries(tree, paths) if paths else {}
+        self._work = {p: PathWork(p, [r for r in rules if p in r.paths]) for p in paths}
         self._conflicts: list[Conflict] = []
         self._places: list[str] = []
 
@@ -120,6 +120,8 @@ class _Pick:
         """Merge, settle, edit, account; then commit unless a conflict is left."""
         theirs = {c.path: self._adapted(c) for c in self._changes}
         merged, unmerged = self._merge(theirs)
+        if not unmerged and self._is_there(merged):
+            return self._finish(onto, self._tree, (), ())
         for item in unmerged:
             self._settle(item, merged)
         left = {c.path for c in self._conflicts}
@@ -158,10 +160,15 @@ class _Pick:
         if not self._changes:
             return Outcome.EMPTY
         if tree == self._tree:
-            return Outcome.ALREADY
+            return Outcome.DROPPED if fired else Outcome.ALREADY
         return Outcome.RESOLVED if fired or self._places else Outcome.CLEAN
 
     # -- steps
+
+    def _is_there(self, merged: Mapping[str, Entry | None]) -> bool:
+        """Whether upstream's change, as it is, changes nothing here."""
+        adapted = any(work.fired for work in self._work.values())
+        return not adapted and all(e == self._ours.get(path) for path, e in merged.items())
 
     def _adapted(self, change: Change) -> Entry | None:
         """Upstream's side of one path after the rules on incoming lines."""
@@ -187,18 +194,23 @@ class _Pick:
         """Settle one unmerged path by its rules, or leave a conflict."""
         kind = _kind(item)
         entry = merged.get(item.path)
-        if kind is not Kind.CONTENT or entry is None:
+        segments = self._segments(item, entry)
+        if kind is not Kind.CONTENT or entry is None or not any(map(_is_region, segments)):
             self._places.append(item.path)
+            kind = Kind.WHOLE if kind is Kind.CONTENT else kind
             self._conflicts.append(Conflict(item.path, kind, "", None))
             merged[item.path] = item.ours
             return
         work = self._work[item.path]
-        segments, left = settle_regions(work, self._lines(entry))
+        segments, left = settle_regions(work, segments)
         self._places += work.places
         self._conflicts += left
-        if not left:
-            lines = [ln for s in segments for ln in (s if not isinstance(s, Region) else ())]
-            merged[item.path] = Entry(entry.mode, self._git.write_blob(join_lines(lines)))
+        merged[item.path] = Entry(entry.mode, self._git.write_blob(join_lines(render(segments))))
+
+    def _segments(self, item: Unmerged, entry: Entry | None) -> list[Segment]:
+        """The merged text in segments; a binary file or a mode in conflict has no region."""
+        sides = (self._lines(side) for side in (item.base, item.ours, item.theirs))
+        return unended(parse_markers(self._lines(entry)), *sides)
 
     def _edit(self, merged: dict[str, Entry | None], left: set[str]) -> None:
         for path, work in self._work.items():
@@ -233,10 +245,9 @@ class _Pick:
         return [] if entry is None else split_lines(self._git.blob(entry.oid))
 
     def _paths(self, rules: Sequence[Rule]) -> list[str]:
-        return sorted({*(c.path for c in self._changes), *self._rule_paths(rules)})
-
-    def _rule_paths(self, rules: Sequence[Rule]) -> list[str]:
-        return [path for rule in rules for path in rule.paths]
+        if not self._changes:  # nothing to adapt
+            return []
+        return sorted({*(c.path for c in self._changes), *(p for r in rules for p in r.paths)})
 
 
 def _kind(item: Unmerged) -> Kind:
@@ -247,6 +258,5 @@ def _kind(item: Unmerged) -> Kind:
     return Kind.CONTENT if item.base else Kind.ADDED_TWICE
 
 
-def _words(data: bytes) -> set[bytes]:
-    text = bytes(c if chr(c).isalnum() or c == 95 else 32 for c in data)
-    return set(text.split())
+def _is_region(segment: Segment) -> bool:
+    return isinstance(segment, Region)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from backport.conflict import Conflict, Kind, Region, Segment, parse_markers, symbols_of
+from backport.conflict import Conflict, Kind, Region, Segment, symbols_of
 from backport.csource import Lines, split_text
 from backport.errors import RuleError
 from backport.resolvers import additive, edits, incoming
@@ -81,9 +81,11 @@ def adapt_incoming(work: PathWork, base: Lines, theirs: Lines) -> list[str]:
     return now
 
 
-def settle_regions(work: PathWork, merged: Lines) -> tuple[list[Segment], list[Conflict]]:
+def settle_regions(
+    work: PathWork, merged: Sequence[Segment]
+) -> tuple[list[Segment], list[Conflict]]:
     """Settle conflicting regions by rules; what is left comes back as conflicts."""
-    segments = parse_markers(merged)
+    segments = list(merged)
     owners = _owners(work, segments)
     left: list[Conflict] = []
     for index, segment in enumerate(segments):
@@ -191,7 +193,7 @@ def _record_region(work: PathWork, rule: Rule, region: Region, lines: tuple[str,
 
 
 def _demand(rule: Rule, path: str, places: int, wanted: int) -> None:
-    if places == wanted or (wanted == 0 and places):
+    if places and wanted in {0, places}:
         return
     words = str(wanted) if wanted else "at least one"
     raise RuleError(
