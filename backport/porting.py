@@ -154,7 +154,7 @@ def read_upstream(session: Session, inputs: Inputs, drops: Drops) -> tuple[Incom
     session.note(
         upstream=record.Upstream(
             kind,
-            upstream.describe(),
+            upstream.describe().removeprefix(f"{kind}: "),
             newer.version if newer else "",
             newer.sha256 if newer else "",
             commits[-1].commit if commits else "",

@@ -162,7 +162,7 @@ def prepare_harness(session: Session, inputs: Inputs, drops: Drops, packages: Pa
 
 def boot_kernel(session: Session, image: Path, harness: Harness) -> None:
     """Boot to init and off again."""
-    test_kernel(session, image, harness, {})
+    test_kernel(session, image, harness, {}, boot_only=True)
 
 
 def prove_kernel(session: Session, inputs: Inputs, image: Path, harness: Harness) -> None:
@@ -211,7 +211,12 @@ def _control(session: Session, control: ControlKernel, harness: Harness) -> cont
 
 
 def test_kernel(
-    session: Session, image: Path, harness: Harness, cases: Mapping[str, tuple[str, ...]]
+    session: Session,
+    image: Path,
+    harness: Harness,
+    cases: Mapping[str, tuple[str, ...]],
+    *,
+    boot_only: bool = False,
 ) -> None:
     """Boot the image with the suites; a passed result of the same image and guest is kept."""
     request = GuestRequest(
@@ -222,6 +227,7 @@ def test_kernel(
         session.cache,
         session.run.log("guest"),
         accel=session.options.accel,
+        boot_only=boot_only,
     )
     place = _kept(session, request)
     if _reuse(session, place):

@@ -18,6 +18,22 @@ from backport.rundir import RunDir
 from backport.store import Store
 
 
+# In the order in which a result has to pass them.
+GATES = (
+    "snapshot",
+    "accounting",
+    "form",
+    "symbols",
+    "uapi",
+    "objects",
+    "config",
+    "control-base",
+    "boot and tests",
+    "control-donor",
+    "series",
+)
+
+
 class StageTalk:
     """What a stage says of itself when it ends."""
 
@@ -55,8 +71,11 @@ class Session:
     def gate(self, name: str, outcome: str, detail: str) -> None:
         """Note what a gate said, in place of what it said before."""
         with self.lock:
-            others = tuple(g for g in self.record.gates if g.name != name)
-            self.note(gates=(*others, Gate(name, outcome, detail)))
+            others = [g for g in self.record.gates if g.name != name]
+            gates = sorted(
+                [*others, Gate(name, outcome, detail)], key=lambda g: GATES.index(g.name)
+            )
+            self.note(gates=tuple(gates))
 
     def artifact(self, name: str, path: Path) -> None:
         """Note where an artifact lies."""
