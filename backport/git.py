@@ -68,6 +68,9 @@ class Git:
         except (InvalidGitRepositoryError, NoSuchPathError) as err:
             raise UsageError(f"{path}: not a git repository") from err
         self.path = Path(self._repo.git_dir)
+        # GitPython guesses a bare repository's kind from its config, and asks git in its parent
+        # folder if that does not say `bare` (after `git sparse-checkout` in a worktree of it).
+        self._repo.git.update_environment(GIT_DIR=str(self.path.absolute()), **HERMETIC)
 
     @classmethod
     def init_bare(cls, path: Path) -> Git:
@@ -108,9 +111,16 @@ class Git:
         )
 
     @staticmethod
-    def in_worktree(root: Path, *args: str | Path, stdin: bytes | None = None) -> process.Completed:
+    def in_worktree(
+        root: Path,
+        *args: str | Path,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+    ) -> process.Completed:
         """Run a git command in a worktree that we made, with its own index."""
-        return process.run(["git", "-C", root, *args], stdin=stdin, env=HERMETIC)
+        argv = ["git", "-C", root, *args]
+        return process.run(argv, stdin=stdin, env={**HERMETIC, **(env or {})}, check=check)
 
     def stream(
         self,

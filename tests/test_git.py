@@ -334,3 +334,10 @@ def test_update_ref_moves_only_from_the_expected_value(git):
     assert git.ref(name) == two
     git.delete_ref(name)
     assert git.ref(name) is None
+
+
+def test_objects_are_read_though_a_bare_repository_does_not_say_that_it_is_one(tmp_path):
+    git = Git.init_bare(tmp_path / "store.git")
+    oid = git.write_blob(b"kept\n")
+    git.run("config", "--unset", "core.bare")  # as `git sparse-checkout` in a worktree leaves it
+    assert Git(tmp_path / "store.git").blob(oid) == b"kept\n"
