@@ -51,28 +51,43 @@ def _read_file(path: Path) -> list[Rule]:
 
 
 def _rule(row: Table, cause: str) -> Rule:
-    commits = row.strings("commits")
+    return Rule(
+        id=_id(row),
+        place=row.place(),
+        cause=cause,
+        why=" ".join(row.string("why").split()),
+        commits=_commits(row),
+        paths=_paths(row),
+        action=_action(row),
+        within=row.string("within") if row.has("within") else "",
+        has=regex(row, "has"),
+        count=at_least_none(row, "count", 1),
+        targets=_range(row),
+        when=tuple(_question(sub) for sub in row.tables("when")),
+    )
+
+
+def _id(row: Table) -> str:
+    text = row.string("id")
+    if not re.fullmatch(r"[\w.-]+", text):  # a trailer of the picked commit holds it
+        hint = "use letters, digits and dashes"
+        raise row.error("id", f"{text!r} is not one word", hint=hint)
+    return text
+
+
+def _commits(row: Table) -> tuple[str, ...]:
+    commits = some(row, "commits")
     for index, sha in enumerate(commits):
         if not re.fullmatch(r"[0-9a-f]{12,40}", sha):
             hint = "give at least 12 hex digits"
             raise row.error("commits", f"{sha!r} is no commit id", hint=hint, index=index)
+    return commits
+
+
+def _paths(row: Table) -> tuple[str, ...]:
     if row.has("path") == row.has("paths"):
         raise row.error("path", "wants one of `path` and `paths`")
-    paths = (row.string("path"),) if row.has("path") else row.strings("paths")
-    return Rule(
-        id=row.string("id"),
-        place=row.place(),
-        cause=cause,
-        why=" ".join(row.string("why").split()),
-        commits=commits,
-        paths=paths,
-        action=_action(row),
-        within=row.string("within", ""),
-        has=regex(row, "has"),
-        count=row.integer("count", 1),
-        targets=_range(row),
-        when=tuple(_question(sub) for sub in row.tables("when")),
-    )
+    return (row.string("path"),) if row.has("path") else some(row, "paths")
 
 
 def _action(row: Table) -> Action:
@@ -80,6 +95,10 @@ def _action(row: Table) -> Action:
     if len(chosen) != 1:
         hint = "known: " + ", ".join(_ACTIONS)
         raise row.error("", f"a rule has exactly one action, this has {len(chosen)}", hint=hint)
+    for key, actions in _MEANT_FOR.items():
+        if row.has(key) and chosen[0] not in actions:
+            hint = f"it is for {', '.join(actions)}"
+            raise row.error(key, f"says nothing with `{chosen[0]}`", hint=hint)
     return _ACTIONS[chosen[0]](row)
 
 
@@ -94,6 +113,8 @@ def _take(row: Table) -> Action:
 
 def _pin(row: Table) -> Action:
     members = row.table("pin")
+    if not members.keys:
+        raise row.error("pin", "names no member")
     return Pin(tuple((name, members.integer(name)) for name in members.keys))
 
 
@@ -102,31 +123,43 @@ def _insert(row: Table) -> Action:
     if sub.has("after") == sub.has("before"):
         raise sub.error("", "wants one of `after` and `before`")
     key = "before" if sub.has("before") else "after"
-    return Insert(regex(sub, key), _lines(sub), before=key == "before")
+    return Insert(regex(sub, key, required=True), _lines(sub), before=key == "before")
 
 
 def _shim(row: Table) -> Action:
     sub = row.table("shim")
-    return Shim(sub.string("symbol"), regex(sub, "after"), _lines(sub))
+    return Shim(sub.string("symbol"), regex(sub, "after", required=True), _lines(sub))
+
+
+def _rewrite(row: Table) -> Action:
+    changes = tuple(_substitution(sub) for sub in row.tables("rewrite"))
+    if not changes:
+        raise row.error("rewrite", "names no substitution")
+    return Rewrite(changes)
 
 
 _ACTIONS: dict[str, Callable[[Table], Action]] = {
     "additive": _additive,
     "take": _take,
-    "rewrite": lambda row: Rewrite(tuple(_substitution(sub) for sub in row.tables("rewrite"))),
+    "rewrite": _rewrite,
     "pin": _pin,
     "edit": lambda row: Edit(_substitution(row.table("edit"))),
     "insert": _insert,
     "remove": lambda row: Remove(row.string("remove")),
     "shim": _shim,
 }
+_ON_CONFLICTS = ("additive", "take")
+_MEANT_FOR = {
+    "has": _ON_CONFLICTS,
+    "within": (*_ON_CONFLICTS, "rewrite", "pin", "edit", "insert"),
+    "count": tuple(name for name in _ACTIONS if name != "pin"),
+}
 
 
 def _substitution(table: Table) -> Substitution:
-    pattern, by = regex(table, "find"), table.string("replace", "")
+    pattern, by = regex(table, "find", required=True), table.string("replace", "")
     try:
-        re.compile(pattern).sub(by, "")
-        re._parser.parse_template(by, re.compile(pattern))  # type: ignore[attr-defined]
+        re.sub(f"{pattern}\n|", by, "")  # matches the empty text, so that `by` is read
     except (re.error, IndexError) as err:
         raise table.error("replace", f"does not fit `find`: {err}") from err
     return Substitution(pattern, by)
@@ -134,14 +167,17 @@ def _substitution(table: Table) -> Substitution:
 
 def _lines(table: Table) -> tuple[str, ...]:
     text = table.string("lines")
-    return tuple(split_text(text if text.endswith("\n") else text + "\n"))
+    return tuple(split_text(text if text.endswith("\n") else f"{text}\n"))
 
 
 def _question(table: Table) -> Question:
     if table.has("defined") == table.has("undefined"):
         raise table.error("", "wants one of `defined` and `undefined`")
     key = "defined" if table.has("defined") else "undefined"
-    return Question(table.string(key), table.string("in"), key == "defined")
+    symbol = table.string(key)
+    if not re.fullmatch(r"\w+", symbol):
+        raise table.error(key, f"{symbol!r} is not one word", hint="name a symbol of that file")
+    return Question(symbol, table.string("in"), key == "defined")
 
 
 def _range(row: Table) -> Range:
@@ -152,9 +188,27 @@ def _range(row: Table) -> Range:
     return Range(since, until)
 
 
-def regex(table: Table, key: str) -> str:
-    """A regular expression under `key`, '' if it is not there."""
-    text = table.string(key, "")
+def some(table: Table, key: str) -> tuple[str, ...]:
+    """An array of strings that holds at least one."""
+    values = table.strings(key)
+    if not values or not all(values):
+        raise table.error(key, "is empty", hint=f"give `{key}` a value")
+    return values
+
+
+def at_least_none(table: Table, key: str, default: int) -> int:
+    """A number of places: 0 (any number but none) or more."""
+    number = table.integer(key, default)
+    if number < 0:
+        raise table.error(key, f"{number} is no number of places")
+    return number
+
+
+def regex(table: Table, key: str, *, required: bool = False) -> str:
+    """A regular expression under `key`; '' if it is not there and need not be."""
+    if not required and not table.has(key):
+        return ""
+    text = table.string(key)
     try:
         re.compile(text, re.M)
     except re.error as err:
@@ -162,4 +216,4 @@ def regex(table: Table, key: str) -> str:
     return text
 
 
-__all__ = ["ManifestError", "read_rules", "regex"]
+__all__ = ["ManifestError", "at_least_none", "read_rules", "regex", "some"]

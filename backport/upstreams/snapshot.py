@@ -138,7 +138,8 @@ def _without(git: Git, commit: SnapshotCommit, now: Texts, past: Texts) -> Texts
     before: Texts = {}
     for path in commit.new_files:
         if now[path] is None or past[path] is not None:
-            raise GateFailed(f"snapshot commit {commit.id}: {path} is not new in the newer drop")
+            hint = "the older drop must not have it, and the newer one must"
+            raise ManifestError(commit.place, f"{path} is not new in the newer drop", hint=hint)
         before[path] = None
     for path in {cut.path for cut in commit.cuts}:
         before[path] = _cut_file(git, commit, path, now[path], past[path] or b"")
@@ -249,7 +250,7 @@ def _left_out(git: Git, snapshot: Snapshot, newer: Tree) -> dict[str, str]:
     unclaimed = [path for path, reason in reasons.items() if not reason]
     if unclaimed:
         raise ManifestError(
-            Place("snapshot.toml", key="left_out"),
+            snapshot.place,
             "these files mention the feature and belong to no commit: " + ", ".join(unclaimed),
             hint="name each in a commit, or in a [[left_out]] with its reason",
         )
