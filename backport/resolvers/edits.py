@@ -31,6 +31,8 @@ def insert(lines: Lines, action: Insert, within: str) -> tuple[list[str], int]:
     out = list(lines)
     for index in reversed(hits):
         at = index if action.before else index + 1
+        if at == len(out) and not out[-1].endswith("\n"):
+            out[-1] += "\n"
         out[at:at] = action.lines
     return out, len(hits)
 
@@ -41,8 +43,9 @@ def remove(lines: Lines, action: Remove) -> tuple[list[str], int]:
     out = list(lines)
     for span in reversed(spans):
         first, last = guarded(lines, span)
-        if last < len(lines) and not lines[last].strip():
-            last += 1
+        if first == 0 or not lines[first - 1].strip():  # one blank line of two goes along
+            last += last < len(lines) and not lines[last].strip()
+            first -= first > 0 and last == len(lines)
         del out[first:last]
     return out, len(spans)
 

@@ -31,13 +31,13 @@ def rewrite(base: Lines, theirs: Lines, action: Rewrite, within: str) -> tuple[l
 
 
 def pin(base: Lines, theirs: Lines, action: Pin, within: str) -> tuple[list[str], int]:
-    """`theirs` with `= value` at each named enum member that it adds."""
+    """`theirs` with `= value` at each named enum member that it adds, and how many it adds once."""
     runs = _scoped(added_runs(base, theirs), theirs, within)
     lines, total = list(theirs), 0
     for name, value in action.members:
         change = Substitution(rf"^(\s*){re.escape(name)},", rf"\g<1>{name} = {value},")
         lines, count = _in_runs(lines, runs, change)
-        total += count
+        total += count == 1
     return lines, total
 
 
