@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backport.csource import Lines, Span, locate
 from backport.errors import ManifestError, Place
@@ -16,7 +16,10 @@ from backport.errors import ManifestError, Place
 
 @dataclass(frozen=True)
 class Cut:
-    """One selector of a snapshot's commit; exactly one of `hunk`, `lines`, `symbol` and `start` is set."""
+    """One selector of a snapshot's commit.
+
+    Exactly one of `hunk`, `lines`, `symbol` and `start` is set.
+    """
 
     place: Place
     path: str
@@ -32,10 +35,11 @@ class Cut:
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace the lines of `span` by `lines`."""
+    """Replace the lines of `span` by `lines`; `place` is the selector that says so."""
 
     span: Span
     lines: tuple[str, ...]
+    place: Place = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def edits_of(cut: Cut, newer: Lines, older: Lines, hunks: HunkSource) -> list[Ed
     elif cut.lines:
         edits = _line_edits(cut, region, newer)
     elif cut.symbol:
-        edits = [Edit(_with_gap(newer, span), cut.was) for span in locate(newer, cut.symbol)]
+        edits = _symbol_edits(cut, region, newer)
     else:
         edits = _run_edits(cut, region, newer)
     if not edits or (cut.count and len(edits) != cut.count):
@@ -73,17 +77,18 @@ def edits_of(cut: Cut, newer: Lines, older: Lines, hunks: HunkSource) -> list[Ed
     return edits
 
 
-def apply_edits(lines: Lines, edits: Sequence[Edit], place: Place) -> list[str]:
+def apply_edits(lines: Lines, edits: Sequence[Edit]) -> list[str]:
     """The text with all edits made; edits that overlap are a `ManifestError`."""
     out: list[str] = []
     at = 0
+    before: Edit | None = None
     for edit in sorted(edits, key=lambda e: e.span):
-        if edit.span[0] < at:
-            raise ManifestError(
-                place, f"two selectors claim line {edit.span[0] + 1}", hint="narrow one of them"
-            )
+        if before and edit.span[0] < at:
+            other = "" if before.place == edit.place else f", the other is at {before.place}"
+            text = f"two selectors claim line {edit.span[0] + 1} of the newer text{other}"
+            raise ManifestError(edit.place, text, hint="narrow one of them")
         out += [*lines[at : edit.span[0]], *edit.lines]
-        at = edit.span[1]
+        at, before = edit.span[1], edit
     return [*out, *lines[at:]]
 
 
@@ -100,6 +105,12 @@ def _region(cut: Cut, newer: Lines) -> Span:
     return spans[0]
 
 
+def _symbol_edits(cut: Cut, region: Span, newer: Lines) -> list[Edit]:
+    spans = [s for s in locate(newer, cut.symbol) if region[0] <= s[0] and s[1] <= region[1]]
+    spans = spans if cut.was else [_with_gap(newer, span) for span in spans]
+    return [Edit(span, cut.was, cut.place) for span in spans]
+
+
 def _with_gap(newer: Lines, span: Span) -> Span:
     """A definition with the blank line behind it, where there is one on either side."""
     first, last = span
@@ -113,18 +124,18 @@ def _hunk_edits(
     pattern = re.compile(cut.hunk)
     edits = []
     for hunk in hunks:
-        if not (region[0] <= hunk.new[0] <= region[1]):
+        if not (region[0] <= hunk.new[0] and hunk.new[1] <= region[1]):
             continue
         changed = [*older[slice(*hunk.old)], *newer[slice(*hunk.new)]]
         if any(pattern.search(line) for line in changed):
-            edits.append(Edit(hunk.new, tuple(older[slice(*hunk.old)])))
+            edits.append(Edit(hunk.new, tuple(older[slice(*hunk.old)]), cut.place))
     return edits
 
 
 def _line_edits(cut: Cut, region: Span, newer: Lines) -> list[Edit]:
     pattern = re.compile(cut.lines)
     hits = [i for i in range(*region) if pattern.search(newer[i].rstrip("\n"))]
-    return [Edit((i, i + 1), cut.was) for i in hits]
+    return [Edit((i, i + 1), cut.was, cut.place) for i in hits]
 
 
 def _run_edits(cut: Cut, region: Span, newer: Lines) -> list[Edit]:
@@ -135,8 +146,9 @@ def _run_edits(cut: Cut, region: Span, newer: Lines) -> list[Edit]:
         if first.search(newer[index].rstrip("\n")):
             end = _run_end(last, index, region[1], newer)
             if end is None:
-                break
-            edits.append(Edit((index, end + 1), cut.was))
+                text = f"a run begins at line {index + 1} of the newer text and no line ends it"
+                raise ManifestError(cut.place, text, hint=f"no line after it matches {cut.end!r}")
+            edits.append(Edit((index, end + 1), cut.was, cut.place))
             index = end
         index += 1
     return edits

@@ -161,7 +161,7 @@ def _cut_file(git: Git, commit: SnapshotCommit, path: str, now: bytes | None, pa
     edits: list[Edit] = []
     for cut in cuts:
         edits += [e for e in edits_of(cut, newer, older, lazily) if e not in edits]
-    return join_lines(apply_edits(newer, edits, cuts[0].place))
+    return join_lines(apply_edits(newer, edits))
 
 
 def _hunks(git: Git, old: bytes, new: bytes) -> list[Hunk]:
