@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def write(path: Path, data: bytes) -> None:
     """Put `data` at `path` in one step: readers see the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Threads write side by side, too: a native thread id is never another process's.
+    part = path.with_name(f".{path.name}.{threading.get_native_id()}.part")
     try:
         with part.open("wb") as out:
             out.write(data)

@@ -62,10 +62,11 @@ def probe(kernel: Path, cache: Cache, runner: Runner | None = None) -> KvmVerdic
     if refused:
         return KvmVerdict(False, refused)
     place = cache.guest / "kvm" / f"{_key()}.json"
-    known = _read(place)
-    if known is None:
-        known = _boot(kernel, cache, runner or RUNNERS["kvm"])
-        files.write(place, json.dumps({"usable": known.usable, "why": known.why}).encode())
+    with files.locked(place.with_suffix(".lock")):  # guests start side by side: one probe is enough
+        known = _read(place)
+        if known is None:
+            known = _boot(kernel, cache, runner or RUNNERS["kvm"])
+            files.write(place, json.dumps({"usable": known.usable, "why": known.why}).encode())
     return known
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from backport.cache import Cache
-from backport.events import Emit, Event, Progress, StageFinished, StageStarted
+from backport.events import Emit, Event, Note, Progress, StageFinished, StageStarted
 from backport.options import Options
-from backport.record import Gate, RunRecord, Stage
+from backport.record import Failure, Gate, RunRecord, Stage, outcome_of
 from backport.rundir import RunDir
 from backport.store import Store
-
 
 # In the order in which a result has to pass them.
 GATES = (
@@ -56,7 +55,9 @@ class Session:
         self.store = Store(cache)
         self._out = emit
         self.lock = threading.RLock()
+        self._told: set[tuple[str, str]] = set()
         self.worked: set[str] = set()  # stages that told progress: something had to be done
+        self._begun: dict[str, float] = {}  # stages under way, and since when
 
     @property
     def record(self) -> RunRecord:
@@ -84,15 +85,32 @@ class Session:
 
     def emit(self, event: Event) -> None:
         """Hand an event on; the end of a stage goes into the record first."""
+        if isinstance(event, Note):
+            with self.lock:
+                known = (event.stage, event.text) in self._told
+                self._told.add((event.stage, event.text))
+            if known:  # two guests side by side have the same to tell
+                return
         if isinstance(event, Progress):
             self.worked.add(event.stage)
+        if isinstance(event, StageStarted):
+            self._begun[event.stage] = time.monotonic()
         if isinstance(event, StageFinished):
             with self.lock:
+                self._begun.pop(event.stage, None)
                 stage = Stage(
                     event.stage, "done", round(event.seconds, 3), event.cached, event.detail
                 )
                 self.note(stages=(*self.record.stages, stage))
         self._out(event)
+
+    def finish(self, exit_code: int, failure: Failure | None) -> None:
+        """Write the run's last word; stages still under way are what it failed in."""
+        with self.lock:
+            now, word = time.monotonic(), outcome_of(exit_code)
+            failed = (Stage(n, word, round(now - t, 3)) for n, t in self._begun.items())
+            record = replace(self.record, stages=(*self.record.stages, *failed))
+            self.run.finish(record, exit_code, failure)
 
     @contextmanager
     def stage(self, name: str, label: str) -> Iterator[StageTalk]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import fake_qemu
 import pytest
 
@@ -99,3 +101,11 @@ def test_tcg_asked_for_by_name_needs_no_probe(tmp_path, monkeypatch, place):
 def test_an_unknown_accelerator_is_refused(place):
     with pytest.raises(UsageError, match="auto, kvm, tcg"):
         choose("hvf", *place, lambda _event: None)
+
+
+def test_guests_that_start_side_by_side_share_one_probe(tmp_path, monkeypatch, place):
+    calls = fake_qemu.install(tmp_path, monkeypatch, "sleep 0.2; " + REFUSES)
+    with ThreadPoolExecutor(4) as pool:
+        verdicts = list(pool.map(lambda _: probe(*place), range(4)))
+    assert len(calls.read_text().splitlines()) == 1
+    assert [v.usable for v in verdicts] == [False] * 4
