@@ -33,6 +33,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "empty": ("–", SOFT),
     "already-applied": ("–", SOFT),
     "dropped": ("–", SOFT),
+    "planned": ("·", NEUTRAL),
     "running": ("…", SOFT),
 }
 _BAD_LOOK = ("✗", BAD)
@@ -352,7 +353,10 @@ def _results(record: RunRecord, folder: Path | None) -> list[Text]:
         if name in record.artifacts:
             lines.append(_field(label, _place(folder, record.artifacts[name])))
     if record.left_out:
-        text = f"{count(len(record.left_out), 'upstream commit')}, with reasons in the report"
+        commits = sum(bool(item.sha) for item in record.left_out)
+        others = len(record.left_out) - commits
+        parts = [count(commits, "upstream commit")] + ([count(others, "file")] if others else [])
+        text = f"{' and '.join(parts)}, with reasons in the report"
         lines.append(_field("left out", text))
     return lines
 
