@@ -30,6 +30,12 @@ class Version:
             raise ValueError(f"{text!r} is not a kernel version (want 6.1, 5.15.16 or 6.7-rc3)")
         return cls(*(int(g or 0) for g in found.groups()))
 
+    @classmethod
+    def of_tree(cls, text: str) -> Version:
+        """What a tree's own Makefile says; vendors write anything behind the numbers."""
+        numbers = re.match(r"\d+\.\d+(?:\.\d+)?(?:-rc\d+)?", text)
+        return cls.parse(numbers[0] if numbers else text)
+
     def _key(self) -> tuple[int, int, int, int]:
         return self.major, self.minor, self.patch, self.rc or 1 << 30
 

@@ -55,3 +55,17 @@ def test_a_missing_end_is_open():
     assert Version(3, 0) not in Range(until=Version(3, 0))
     assert Version(9, 9) in Range(since=Version(3, 0))
     assert str(Range(until=Version(3, 0))) == "[, 3.0)"
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("6.1.7", Version(6, 1, 7)),
+        ("6.7.0-rc3", Version(6, 7, 0, 3)),
+        ("5.14.0.el9", Version(5, 14)),
+        ("5.15.16custom", Version(5, 15, 16)),
+        ("6.1.7-rc1-vendor.2+", Version(6, 1, 7, 1)),
+    ],
+)
+def test_a_vendors_suffix_is_no_part_of_a_trees_version(text, version):
+    assert Version.of_tree(text) == version
