@@ -24,9 +24,20 @@ from backport.target import Tree
 from backport.version import Version
 
 STAGE = "pick"
-RECIPE = 1  # part of every key: raise it when the same inputs give another result
+RECIPE = 2  # part of every key: raise it when the same inputs give another result
 KEEP = "refs/backport/picked"
+LINES = 20  # of a gate's objections that an error shows
 _NOWHERE = Place("")
+
+
+class PickRefused(GateFailed):
+    """A gate on one pick did not pass; `gate` is its name."""
+
+    def __init__(self, gate: str, subject: str, lines: Sequence[str], hint: str) -> None:
+        shown_ = [f"  {line}" for line in lines[:LINES]]
+        shown_ += [f"  and {len(lines) - LINES} more"] if len(lines) > LINES else []
+        super().__init__("\n".join([f'{gate}: "{subject}":', *shown_]), hint=hint)
+        self.gate = gate
 
 
 @dataclass(frozen=True)
@@ -74,24 +85,23 @@ class Request:
 def pick_series(request: Request, emit: Emit) -> Picked:
     """Pick all commits in order, or stop at the first conflict that no rule settles.
 
-    Raises `RuleError` for a rule that does not hold, `GateFailed` for lines unaccounted for.
+    Raises `RuleError` for a rule that does not hold, `PickRefused` when a gate objects to a result.
     """
-    target = Target(request.git, Version.parse(request.base.version))
+    target = Target(request.git, Version.of_tree(request.base.version))
     done: list[PickedCommit] = []
     head, tree, cached = request.base.commit, request.base.tree, True
     for number, incoming in enumerate(request.incoming):
         emit(Progress(STAGE, number, len(request.incoming), "commits"))
         key = pick_key(incoming, head, request.rules, target.version)
-        found = load(request, key)
+        found = load(request, key, tree)
         if found is None:
             cached = False
             result = pick(incoming, head, tree, request.rules, target)
-            _demand_form(result)
-            _demand_accounts(result)
+            _demand(result)
             if result.outcome is Outcome.CONFLICT:
                 stopped = Stopped(key, head, result)
                 return Picked(request.base, head, tree, tuple(done), False, stopped)
-            found = save(request, key, shown(result))
+            found = save(request, key, shown(result, result.outcome, result.commit))
         done.append(found)
         head, tree = found.pick.commit or head, found.tree
     emit(Progress(STAGE, len(done), len(done), "commits"))
@@ -99,18 +109,16 @@ def pick_series(request: Request, emit: Emit) -> Picked:
 
 
 def pick_key(incoming: Incoming, onto: str, rules: Sequence[Rule], version: Version) -> str:
-    """What a pick depends on, as a short hash."""
+    """What a pick depends on, as a short hash; where the commit was read from is no part of it."""
+    incoming = replace(incoming, origin="")
     mine = [replace(r, place=_NOWHERE) for r in rules if r.belongs_to(incoming.stands_for)]
     text = repr((RECIPE, incoming, onto, str(version), mine))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def shown(result: Pick, commit: str = "", by_hand: tuple[str, ...] = ()) -> PickedCommit:
-    """A pick as the record has it; `commit` and `by_hand` are of one that a person finished."""
+def shown(result: Pick, outcome: Outcome, commit: str) -> PickedCommit:
+    """A pick as the record has it; a person who finished it gave it another outcome and commit."""
     shas = result.incoming.stands_for
-    rules = tuple(dict.fromkeys(a.rule.id for a in result.adaptations))
-    commit = commit or result.commit
-    outcome = Outcome.RESOLVED if by_hand else result.outcome
     entry = record.Pick(
         sha=shas[0] if shas else result.incoming.commit,
         subject=result.incoming.subject,
@@ -118,7 +126,7 @@ def shown(result: Pick, commit: str = "", by_hand: tuple[str, ...] = ()) -> Pick
         commit=commit,
         stands_for=shas,
         conflicts=result.merged_conflicts,
-        rules=rules,
+        rules=tuple(dict.fromkeys(a.rule.id for a in result.adaptations)),
         incoming=result.incoming.commit,
     )
     adaptations = tuple(
@@ -133,20 +141,25 @@ def shown(result: Pick, commit: str = "", by_hand: tuple[str, ...] = ()) -> Pick
         )
         for a in result.adaptations
     )
-    return PickedCommit(entry, adaptations, result.tree, by_hand)
+    return PickedCommit(entry, adaptations, result.tree)
 
 
-def load(request: Request, key: str) -> PickedCommit | None:
-    """A finished pick from the cache, if the store still holds its commit."""
+def load(request: Request, key: str, tree: str) -> PickedCommit | None:
+    """A finished pick onto `tree` from the cache, if the store still holds its commit.
+
+    Anything that cannot be read as one is as good as absent: the pick is done again.
+    """
     try:
         data = json.loads((request.cache / f"{key}.json").read_bytes())
         entry = record.decode(record.Pick, data["pick"])
         adaptations = tuple(record.decode(record.Adaptation, a) for a in data["adaptations"])
-    except (OSError, ValueError, KeyError, record.RecordError):
+        by_hand = tuple(str(path) for path in data["by_hand"])
+    except (OSError, ValueError, KeyError, TypeError, record.RecordError):
         return None
-    if entry.commit and request.git.ref(f"{KEEP}/{key}") != entry.commit:
+    if request.git.ref(f"{KEEP}/{key}") != (entry.commit or None):
         return None
-    return PickedCommit(entry, adaptations, data["tree"], tuple(data["by_hand"]))
+    after = request.git.tree_of(entry.commit) if entry.commit else tree
+    return PickedCommit(entry, adaptations, after, by_hand)
 
 
 def save(request: Request, key: str, done: PickedCommit) -> PickedCommit:
@@ -158,21 +171,13 @@ def save(request: Request, key: str, done: PickedCommit) -> PickedCommit:
     return done
 
 
-def _demand_form(result: Pick) -> None:
+def _demand(result: Pick) -> None:
+    """Raise `PickRefused` for a result that a gate objects to."""
+    subject = result.incoming.subject
     if result.misshapen:
-        lines = "\n".join(f"  {line}" for line in result.misshapen[:20])
-        raise GateFailed(
-            f"form: {result.incoming.subject}:\n{lines}",
-            hint="look at the rules that fired in these paths",
-        )
-
-
-def _demand_accounts(result: Pick) -> None:
+        hint = "look at the rules that fired in these paths"
+        raise PickRefused("form", subject, result.misshapen, hint)
     if result.unaccounted:
-        lines = "\n".join(f"  {item}" for item in result.unaccounted[:20])
-        more = len(result.unaccounted) - 20
-        raise GateFailed(
-            f"accounting: {result.incoming.subject}: lines that neither upstream nor a rule"
-            f" explains:\n{lines}" + (f"\n  and {more} more" if more > 0 else ""),
-            hint="write the rule that owns them, or narrow the one that brought them",
-        )
+        lines = ["lines that neither upstream nor a rule explains:", *map(str, result.unaccounted)]
+        hint = "write the rule that owns them, or narrow the one that brought them"
+        raise PickRefused("accounting", subject, lines, hint)

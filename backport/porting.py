@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backport import branch, history, manifest, record, stopped, upstreams
+from backport import branch, files, history, manifest, record, stopped, upstreams
 from backport.commit import Incoming
+from backport.crew import crew
 from backport.errors import GateFailed, UsageError
+from backport.events import Note
 from backport.gates import uapi
 from backport.history import Picked
 from backport.options import Until
@@ -49,11 +52,13 @@ class Drops:
 def read_inputs(session: Session) -> Inputs:
     """Read and check all data files; `ManifestError` at the first mistake."""
     options, root = session.options, session.data
+    if options.rev and not options.base:
+        raise UsageError("--rev goes with --base", hint="name the repository with --base")
+    branch.check_name(options.branch_name)
     series_file = manifest.series_path(root, options.series)
     target = manifest.read_target(manifest.target_path(root, options.target))
     spec = spec_from_path(Path(options.base), rev=options.rev) if options.base else target.source
-    if options.rev and not options.base:
-        raise UsageError("--rev goes with --base", hint="name the repository with --base")
+    _check_kind(options.upstream)
     return Inputs(
         series=manifest.read_series(series_file),
         target=target,
@@ -61,6 +66,19 @@ def read_inputs(session: Session) -> Inputs:
         spec=spec,
         snapshot_file=series_file.parent / "snapshot.toml",
     )
+
+
+def _check_kind(upstream: str) -> None:
+    """Refuse an upstream that cannot be before a tree is imported for it."""
+    kind, _, where = upstream.partition(":")
+    known = ["snapshot", *upstreams.UPSTREAMS]
+    if kind and kind not in known:
+        raise UsageError(f"--upstream {kind}: no such kind", hint=f"one of: {', '.join(known)}")
+    if kind == "snapshot" and where:
+        raise UsageError(
+            f"--upstream {upstream}: a snapshot is what the series' snapshot.toml names",
+            hint="--upstream snapshot",
+        )
 
 
 def import_trees(session: Session, inputs: Inputs) -> Drops:
@@ -96,14 +114,14 @@ def _obtain_all(session: Session, specs: dict[str, SourceSpec]) -> dict[str, Tre
         )
 
     unique = list(dict.fromkeys(specs.values()))
-    with ThreadPoolExecutor(max_workers=len(unique)) as pool:
+    with crew(len(unique)) as pool:
         jobs: dict[SourceSpec, Future[Tree]] = {spec: pool.submit(one, spec) for spec in unique}
         done = {spec: job.result() for spec, job in jobs.items()}
     return {name: done[spec] for name, spec in specs.items()}
 
 
 def _check_version(inputs: Inputs, base: Tree) -> None:
-    have, want = Version.parse(base.version), inputs.target.version
+    have, want = Version.of_tree(base.version), inputs.target.version
     if (have.major, have.minor) != (want.major, want.minor):
         raise UsageError(
             f"{base.source} is Linux {have}, the target {inputs.target.name} is for {want}",
@@ -123,7 +141,7 @@ def upstream_kind(session: Session, inputs: Inputs) -> str:
 
 
 def open_upstream(session: Session, inputs: Inputs, drops: Drops) -> upstreams.Upstream:
-    """The upstream of the chosen kind; `UsageError` lists the kinds."""
+    """The upstream of the chosen kind."""
     kind = upstream_kind(session, inputs)
     where = session.options.upstream.partition(":")[2]
     folder = session.cache.root / "upstream"
@@ -133,13 +151,10 @@ def open_upstream(session: Session, inputs: Inputs, drops: Drops) -> upstreams.U
         return SnapshotUpstream(
             session.store.git, folder, inputs.snapshot_file, drops.older, drops.newer
         )
-    opener: Callable[[upstreams.Request], upstreams.Upstream] | None
-    opener = upstreams.UPSTREAMS.get(kind)
-    if opener is None:
-        known = ", ".join(["snapshot", *upstreams.UPSTREAMS])
-        raise UsageError(f"--upstream {kind}: no such kind", hint=f"one of: {known}")
     locations = (where,) if where else ()
-    return opener(upstreams.Request(session.store.git, folder, locations, drops.base.commit))
+    return upstreams.UPSTREAMS[kind](
+        upstreams.Request(session.store.git, folder, locations, drops.base.commit)
+    )
 
 
 def read_upstream(session: Session, inputs: Inputs, drops: Drops) -> tuple[Incoming, ...]:
@@ -148,7 +163,7 @@ def read_upstream(session: Session, inputs: Inputs, drops: Drops) -> tuple[Incom
     with session.stage("upstream", upstream.describe()) as talk:
         commits = upstream.commits(inputs.series, session.emit)
         talk.detail = f"{len(commits)} commits"
-        talk.cached = bool(getattr(upstream, "cached", False))
+        talk.cached = bool(getattr(upstream, "cached", _seen(session, commits)))
     kind = upstream_kind(session, inputs)
     newer = drops.newer
     session.note(
@@ -168,6 +183,34 @@ def read_upstream(session: Session, inputs: Inputs, drops: Drops) -> tuple[Incom
         )
         session.gate("snapshot", "passed", detail)
     return commits
+
+
+def _seen(session: Session, commits: Sequence[Incoming]) -> bool:
+    """Whether these very commits were read before."""
+    ids = " ".join(incoming.commit for incoming in commits)
+    mark = session.cache.root / "upstream" / "seen" / hashlib.sha256(ids.encode()).hexdigest()
+    if mark.exists():
+        return True
+    files.write(mark, b"")
+    return False
+
+
+def plan(session: Session, inputs: Inputs, commits: Sequence[Incoming]) -> None:
+    """Note what would be picked, each commit with the rules that belong to it."""
+    rules = {c.commit: [r for r in inputs.rules if r.belongs_to(c.stands_for)] for c in commits}
+    session.note(
+        picks=tuple(
+            record.Pick(
+                sha=c.stands_for[0] if c.stands_for else c.commit,
+                subject=c.subject,
+                outcome="planned",
+                stands_for=c.stands_for,
+                rules=tuple(r.id for r in rules[c.commit]),
+                incoming=c.commit,
+            )
+            for c in commits
+        )
+    )
 
 
 def _left_out(inputs: Inputs, upstream: upstreams.Upstream) -> list[record.LeftOut]:
@@ -210,8 +253,7 @@ def pick(session: Session, inputs: Inputs, request: history.Request) -> Picked:
     with session.stage(
         "pick", f"{len(request.incoming)} commits onto {request.base.label}"
     ) as talk:
-        picked = history.pick_series(request, session.emit)
-        _note_picks(session, picked)
+        picked = _pick_all(session, request)
         if picked.stopped is not None:
             raise _stop(session, picked.stopped)
         talk.detail, talk.cached = _pick_detail(picked), picked.cached
@@ -219,12 +261,37 @@ def pick(session: Session, inputs: Inputs, request: history.Request) -> Picked:
         _compare_uapi(session, inputs, request, picked)
         branch.move(session.store.git, goal, picked.head)
     session.note(branch=goal.name, head=picked.head, tree=picked.tree)
+    aside = stopped.clear(session.store.git, session.run.path.parent)
+    if aside:
+        session.emit(Note(history.STAGE, f"the worktree of an earlier conflict is now {aside}"))
+    return picked
+
+
+def take_resolution(session: Session, request: history.Request, state: stopped.State) -> None:
+    """Take what a person resolved into the finished picks; refuses what is not resolved yet."""
+    picked = _pick_all(session, request)
+    if picked.stopped is not None and picked.stopped.key == state.key:
+        stopped.take(request, session.run.path.parent, picked.stopped.result)
+    else:
+        text = "the rules or the base changed since it stopped; the worktree is not used"
+        session.emit(Note(history.STAGE, text))
+
+
+def _pick_all(session: Session, request: history.Request) -> Picked:
+    try:
+        picked = history.pick_series(request, session.emit)
+    except history.PickRefused as err:
+        session.gate(err.gate, "failed", err.message)
+        raise
+    _note_picks(session, picked)
     return picked
 
 
 def _note_picks(session: Session, picked: Picked) -> None:
+    left = picked.stopped.result if picked.stopped else None
+    tail = (history.shown(left, left.outcome, "").pick,) if left else ()
     session.note(
-        picks=tuple(done.pick for done in picked.commits),
+        picks=(*(done.pick for done in picked.commits), *tail),
         adaptations=tuple(a for done in picked.commits for a in done.adaptations),
     )
 
@@ -238,10 +305,11 @@ def _pick_detail(picked: Picked) -> str:
 def _note_gates(session: Session, picked: Picked) -> None:
     by_hand = sorted({path for done in picked.commits for path in done.by_hand})
     if by_hand:
-        session.gate("accounting", "not-run", f"resolved by hand: {', '.join(by_hand)}")
+        for name in ("accounting", "form"):
+            session.gate(name, "not-run", f"resolved by hand: {', '.join(by_hand)}")
     else:
         session.gate("accounting", "passed", "every line is upstream's or owned by a rule")
-    session.gate("form", "passed", "no markers, no doubled definitions, parses no worse")
+        session.gate("form", "passed", "no markers, no doubled definitions, parses no worse")
     for name in ("symbols", "objects"):
         session.gate(name, "not-run", LATER)
 
@@ -272,8 +340,8 @@ def _stop(session: Session, where: history.Stopped) -> Exception:
         options.target,
         where.key,
         where.onto,
-        str(folder / "worktree"),
+        str(folder / stopped.WORKTREE),
         tuple(sorted({c.path for c in where.result.conflicts})),
-        options.to_json(),
+        replace(options, refresh=False).to_json(),
     )
     return stopped.stop(session.store.git, folder, state, where)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from backport import controls, files, guest, kernelimage, packaged, record
 from backport.build import BuildRequest, BuildResult, build
 from backport.checkout import checkout
 from backport.configure import ConfigLost, ConfigureRequest, ConfigureResult, configure
+from backport.crew import crew
 from backport.errors import UsageError
 from backport.events import StageFinished, StageStarted
 from backport.guest import GuestRequest
@@ -172,7 +172,7 @@ def prove_kernel(session: Session, inputs: Inputs, image: Path, harness: Harness
     come as expected, because then no verdict can be trusted.
     """
     wanted = inputs.target.controls if session.options.until >= Until.RUN else ()
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with crew(2) as pool:
         patched = pool.submit(test_kernel, session, image, harness, harness.selftests.cases)
         jobs = [pool.submit(_control, session, control, harness) for control in wanted]
         results = [job.result() for job in jobs]

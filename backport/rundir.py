@@ -161,6 +161,11 @@ class Lock:
             self._fd = -1
 
 
+def claim(folder: Path, what: str) -> Lock:
+    """Lock a workspace without a run in it; a `UsageError` names the process that is at work."""
+    return Lock.take(folder / _LOCK, what)
+
+
 def is_held(path: Path) -> bool:
     """Whether a live process holds the lock of `path`; a missing file is held by nobody."""
     try:
