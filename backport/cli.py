@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
@@ -13,9 +15,10 @@ import typer
 from typer.exceptions import TyperException
 
 from backport import process
+from backport.blame import explained
 from backport.commands import look, work
 from backport.console import for_stream, render_error
-from backport.errors import BackportError, Exit
+from backport.errors import Exit
 
 app = typer.Typer(
     name="backport",
@@ -53,12 +56,9 @@ def main(argv: Sequence[str]) -> int:
         return _ended(err)
 
 
-def _ended(err: BaseException) -> int:  # noqa: PLR0911 (one row for each kind of error)
+def _ended(err: BaseException) -> int:
     """Tell what ended a command; its exit status."""
     match err:
-        case BackportError():
-            _tell(render_error(err))
-            return int(err.exit_code)
         case typer.Exit():
             return int(err.exit_code)
         case TyperException():
@@ -67,21 +67,29 @@ def _ended(err: BaseException) -> int:  # noqa: PLR0911 (one row for each kind o
         case KeyboardInterrupt() | typer.Abort():
             _tell("interrupted; what was finished is kept: run the same command again to go on")
             return int(Exit.INTERRUPTED)
-        case BrokenPipeError():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return int(Exit.OK)
-        case SystemExit():
-            return int(err.code or 0)
-        case _:
-            _tell(f"this is a bug in backport:\n{''.join(traceback.format_exception(err))}")
-            return int(Exit.INTERNAL)
+        case SystemExit() if isinstance(err.__context__, OSError):
+            return _ended(err.__context__)  # typer takes a broken pipe for a reader gone away
+    ours = explained(err)
+    if ours is not None:
+        _tell(render_error(ours))
+        return int(ours.exit_code)
+    _tell(f"this is a bug in backport:\n{''.join(traceback.format_exception(err))}")
+    return int(Exit.INTERNAL)
 
 
 def entry() -> None:
     """The console script."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(main(sys.argv[1:]))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    code = main(sys.argv[1:])
+    if threading.active_count() == 1:
+        sys.exit(code)
+    # Threads of a run that failed are still at work: they, and what they started, end here.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    process.kill_descendants()
+    os._exit(code)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -91,4 +99,6 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(for_stream(text.rstrip("\n") + "\n", sys.stderr))
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it
+        sys.stderr.write(for_stream(text.rstrip("\n") + "\n", sys.stderr))
+        sys.stderr.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 
@@ -19,6 +19,14 @@ class Until(IntEnum):
     RUN = 6
 
 
+class Accel(StrEnum):
+    """What runs the guest's instructions; auto takes KVM where a tiny guest boots under it."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
 @dataclass(frozen=True)
 class Options:
     """One command. Empty strings mean: as the target, the series or the tool has it."""
@@ -31,7 +39,7 @@ class Options:
     upstream: str = ""  # snapshot, git, git:WHERE or mbox:WHERE
     branch: str = ""
     force: bool = False
-    accel: str = "auto"
+    accel: Accel = Accel.AUTO
     jobs: int = 0
     refresh: bool = False
 
@@ -47,7 +55,7 @@ class Options:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
         """Read what `to_json` gave."""
-        return cls(**{**data, "until": Until(data["until"])})
+        return cls(**{**data, "until": Until(data["until"]), "accel": Accel(data["accel"])})
 
     def argv(self) -> list[str]:
         """The command that does the same again."""
@@ -56,6 +64,6 @@ class Options:
             value = getattr(self, flag)
             words += [f"--{flag}", value] if value else []
         words += ["--force"] if self.force else []
-        words += ["--accel", self.accel] if self.accel != "auto" else []
+        words += ["--accel", self.accel] if self.accel is not Accel.AUTO else []
         words += ["--jobs", str(self.jobs)] if self.jobs else []
         return words

@@ -2,87 +2,99 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from backport import history, porting, proving, stopped
+from backport import porting, proving
+from backport.blame import ending, explained
 from backport.build import BuildResult
 from backport.cache import Cache
+from backport.crew import crew
 from backport.delivery import deliver_report, deliver_series
-from backport.errors import BackportError, Exit
-from backport.events import Emit, Note
-from backport.manifest import find_data_root
+from backport.errors import BackportError
+from backport.events import Emit
+from backport.manifest import find_data_root, series_path, target_path
 from backport.options import Options, Until
 from backport.porting import Drops, Inputs
 from backport.proving import Harness, Packages
-from backport.record import Failure, RunRecord
+from backport.record import RunRecord, outcome_of
 from backport.rundir import RunDir
 from backport.session import Session
 from backport.stopped import State
 from backport.toolchain import probe
 
 
-def execute(options: Options, cache: Cache, emit: Emit) -> RunRecord:
-    """Run as far as `options.until` says and give the finished record.
+@dataclass(frozen=True)
+class Ended:
+    """A run that is over: its record, saved below `folder` unless the run could not even begin.
 
-    An error is written into the record before it is raised; nothing that was finished is lost.
+    `error` is what ended it, for the caller to raise once the record was shown.
     """
-    data = find_data_root()
-    command = " ".join(options.argv())
-    with RunDir.open(cache.runs, options.series, options.target, command) as run:
+
+    record: RunRecord
+    folder: Path | None = None
+    error: BaseException | None = None
+
+
+def execute(options: Options, cache: Cache, emit: Emit, resumed: State | None = None) -> Ended:
+    """Run as far as `options.until` says; `resumed` is the stop whose resolution is taken first.
+
+    Whatever ends it is written into the record; nothing that was finished is lost.
+    """
+    command = shlex.join(options.argv())
+    try:
+        data = find_data_root()
+        _demand_known(data, options)
+        with RunDir.open(cache.runs, options.series, options.target, command) as run:
+            return _recorded(options, cache, run, data, emit, resumed)
+    except BaseException as err:  # before there was a run, or because its record cannot be written
+        code, failure = ending(err)
+        record = RunRecord(
+            options.series, options.target, outcome_of(code), "", command, code, failure=failure
+        )
+        return Ended(record, None, explained(err) or err)
+
+
+def _demand_known(data: Path, options: Options) -> None:
+    """A misspelt name leaves no run behind."""
+    series_path(data, options.series)
+    target_path(data, options.target)
+
+
+def _recorded(  # noqa: PLR0917 (the parts of a session)
+    options: Options, cache: Cache, run: RunDir, data: Path, emit: Emit, resumed: State | None
+) -> Ended:
+    error: BaseException | None = None
+    try:
         session = Session(options, cache, run, data, emit)
-        try:
-            _stages(session)
-        except BackportError as err:
-            log = run.relative(err.log) if err.log else ""
-            _finish(session, err.exit_code, Failure(err.message, err.hint, log))
-            raise
-        except KeyboardInterrupt:
-            _finish(session, Exit.INTERRUPTED, Failure("interrupted"))
-            raise
-        except BaseException as err:
-            _finish(session, Exit.INTERNAL, Failure(f"{type(err).__name__}: {err}"))
-            raise
-        _finish(session, Exit.OK, None)
-        return session.record
-
-
-def go_on(state: State, cache: Cache, emit: Emit) -> Options:
-    """Take the resolution of a stopped series into the picks; gives the command to run again.
-
-    Raises `UsageError` when a path still holds markers, and leaves everything as it is.
-    """
-    options = Options.from_json(state.options)
-    with RunDir.open(cache.runs, options.series, options.target, "backport continue") as run:
-        session = Session(options, cache, run, find_data_root(), emit)
-        inputs = porting.read_inputs(session)
-        drops = porting.import_trees(session, inputs)
-        commits = porting.read_upstream(session, inputs, drops)
-        request = porting.request_of(session, inputs, drops, commits)
-        picked = history.pick_series(request, emit)
-        folder = run.path.parent
-        if picked.stopped is None or picked.stopped.key != state.key:
-            stopped.discard(session.store.git, folder, state)
-            emit(Note("pick", "the rules or the base changed meanwhile; picking anew"))
-        else:
-            stopped.finish(request, folder, picked.stopped.result)
-        run.finish(session.record, Exit.OK)
-    return options
-
-
-def _finish(session: Session, code: Exit, failure: Failure | None) -> None:
-    session.run.finish(session.record, code, failure)
+    except BaseException as err:
+        run.finish(run.record, *ending(err))
+        raise
+    try:
+        _stages(session, resumed)
+    except BaseException as err:
+        error = explained(err) or err
+    code, failure = ending(error)
+    if failure and isinstance(error, BackportError) and error.log:
+        failure = replace(failure, log=run.relative(error.log))
+    session.finish(code, failure)
     if session.record.base is not None:
         deliver_report(session)
+    return Ended(session.record, run.path, error)
 
 
-def _stages(session: Session) -> None:
+def _stages(session: Session, resumed: State | None) -> None:
     until = session.options.until
     inputs = porting.read_inputs(session)
     drops, packages = _gather(session, inputs)
     commits = porting.read_upstream(session, inputs, drops)
     if until < Until.PICK:
+        porting.plan(session, inputs, commits)
         return
     request = porting.request_of(session, inputs, drops, commits)
+    if resumed is not None:
+        porting.take_resolution(session, request, resumed)
     picked = porting.pick(session, inputs, request)
     if until < Until.BUILD:
         return
@@ -99,7 +111,7 @@ def _gather(session: Session, inputs: Inputs) -> tuple[Drops, Packages | None]:
     """Import the trees and, for a command that boots, fetch what guests are made of meanwhile."""
     if session.options.until < Until.BOOT:
         return porting.import_trees(session, inputs), None
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with crew(1) as pool:
         packages = pool.submit(proving.fetch_packages, session, inputs)
         drops = porting.import_trees(session, inputs)
         return drops, packages.result()

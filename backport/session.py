@@ -94,7 +94,8 @@ class Session:
         if isinstance(event, Progress):
             self.worked.add(event.stage)
         if isinstance(event, StageStarted):
-            self._begun[event.stage] = time.monotonic()
+            with self.lock:
+                self._begun[event.stage] = time.monotonic()
         if isinstance(event, StageFinished):
             with self.lock:
                 self._begun.pop(event.stage, None)

@@ -1,20 +1,26 @@
-"""Options that several commands share, as typer reads them."""
+"""Options that several commands share, as typer reads them, and what they do with a run."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import json as jsonlib
+import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from backport import options as words
 from backport.cache import Cache
-from backport.console import ConsoleRenderer
+from backport.console import ConsoleRenderer, for_stream
 from backport.errors import UsageError
 from backport.options import Options
-from backport.pipeline import execute
-from backport.record import RunRecord
+from backport.pipeline import Ended, execute
 from backport.rundir import Found, find, latest
+from backport.stopped import State
+from backport.summary import summary
 
 Series = Annotated[str, typer.Argument(help="The series, a folder of patches/, e.g. netkit.")]
 Target = Annotated[str, typer.Option(help="The target, a file of patches/targets/.")]
@@ -23,7 +29,7 @@ Rev = Annotated[str, typer.Option(help="The revision, where --base is a reposito
 Upstream = Annotated[str, typer.Option(help="snapshot, git, git:WHERE or mbox:WHERE.")]
 Branch = Annotated[str, typer.Option(help="The branch to leave [backport/SERIES/TARGET].")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a branch that we did not make.")]
-Accel = Annotated[str, typer.Option(help="auto, kvm or tcg.")]
+Accel = Annotated[words.Accel, typer.Option(help="What runs the guests.")]
 Jobs = Annotated[int, typer.Option(help="Compilers at a time [one for each CPU].", min=0)]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look up package versions and refs anew.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -33,19 +39,46 @@ DEFAULT_TARGET = "debian-6.1"
 
 
 def say(text: str) -> None:
-    """Data for stdout."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    """Data for stdout; a reader that has gone away wants no more of it."""
+    try:
+        sys.stdout.write(for_stream(text.rstrip("\n") + "\n", sys.stdout))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_json(value: object) -> None:
     """One JSON object on stdout."""
-    say(json.dumps(value, indent=1, ensure_ascii=False))
+    say(jsonlib.dumps(value, indent=1))
 
 
-def perform(options: Options, *, quiet: bool) -> RunRecord:
-    """Execute a run with its events on stderr."""
+def perform(options: Options, *, json: bool, quiet: bool, resumed: State | None = None) -> None:
+    """Execute a run, its events on stderr, its record on stdout; then raise what ended it."""
     with ConsoleRenderer(quiet=quiet) as emit:
-        return execute(options, Cache.default(), emit)
+        ended = execute(located(options), Cache.default(), emit, resumed)
+    _show(ended, json=json)
+    if ended.error is not None:
+        raise ended.error
+
+
+def _show(ended: Ended, *, json: bool) -> None:
+    if json:
+        say_json(ended.record.to_json())
+    elif ended.error is None or ended.record.picks:
+        say(summary(ended.record, ended.folder))
+
+
+def located(options: Options) -> Options:
+    """The same with whole paths, so that it means the same in any folder, later."""
+    kind, colon, where = options.upstream.partition(":")
+    if where and (kind == "mbox" or Path(where).expanduser().exists()):
+        options = replace(options, upstream=f"{kind}{colon}{_whole(where)}")
+    return replace(options, base=_whole(options.base)) if options.base else options
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def chosen_run(name: str) -> Found:
