@@ -119,7 +119,7 @@ def _refuse_crowded(home: Git, ref: str) -> None:
     parts = ref.split("/")
     above = ["/".join(parts[:n]) for n in range(3, len(parts))]
     done = home.run("for-each-ref", "--format=%(refname)", f"{ref}/", *above)
-    taken = [name for name in done.text.splitlines() if name in above or name != ref]
+    taken = [name for name in done.text.splitlines() if name in above or name.startswith(f"{ref}/")]
     if taken:
         raise UsageError(
             f"{ref.removeprefix('refs/heads/')}: cannot be a branch of {home.path} beside"

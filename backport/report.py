@@ -15,6 +15,7 @@ from backport.rundir import write_atomic
 from backport.summary import (
     BAD,
     GOOD,
+    NEUTRAL,
     SOFT,
     Column,
     columns,
@@ -30,7 +31,7 @@ from backport.summary import (
 
 MARKDOWN = "report.md"
 HTML = "report.html"
-_TONES = {GOOD: "good", BAD: "bad", SOFT: "soft"}
+_TONES = {GOOD: "good", BAD: "bad", SOFT: "soft", NEUTRAL: "soft"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
