@@ -7,6 +7,7 @@ and says what stood there before, so that the feature can be taken out again, co
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -92,6 +93,21 @@ def apply_edits(lines: Lines, edits: Sequence[Edit]) -> list[str]:
     return [*out, *lines[at:]]
 
 
+def demand_modest(edits: Sequence[Edit], newer: Lines, older: Lines, hunks: HunkSource) -> None:
+    """Refuse an edit that takes out a line which both drops hold: it is not the feature's.
+
+    Only lines that stand once in each drop are judged, so that the diff cannot mistake them.
+    """
+    here, there = Counter(newer), Counter(older)
+    changed = {i for hunk in hunks() for i in range(*hunk.new)}
+    for edit in edits:
+        for index in sorted(set(range(*edit.span)) - changed):
+            line = newer[index]
+            if here[line] == there[line] == 1 and line not in edit.lines:
+                text = f"takes out {line.strip()!r}, which the older drop has as well"
+                raise ManifestError(edit.place, text, hint="narrow it, or say so in `was`")
+
+
 def _region(cut: Cut, newer: Lines) -> Span:
     if not cut.within:
         return 0, len(newer)
@@ -112,10 +128,13 @@ def _symbol_edits(cut: Cut, region: Span, newer: Lines) -> list[Edit]:
 
 
 def _with_gap(newer: Lines, span: Span) -> Span:
-    """A definition with the blank line behind it, where there is one on either side."""
+    """A definition with one of the blank lines that stand on its sides, so that one is left."""
     first, last = span
-    blank = first and last < len(newer) and not newer[first - 1].strip()
-    return (first, last + 1) if blank and not newer[last].strip() else span
+    if not first or newer[first - 1].strip():
+        return span
+    if last == len(newer):
+        return first - 1, last
+    return span if newer[last].strip() else (first, last + 1)
 
 
 def _hunk_edits(

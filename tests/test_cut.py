@@ -7,7 +7,7 @@ import difflib
 import pytest
 
 from backport.csource import split_text
-from backport.cut import Cut, Edit, Hunk, apply_edits, edits_of, parse_hunks
+from backport.cut import Cut, Edit, Hunk, apply_edits, demand_modest, edits_of, parse_hunks
 from backport.errors import ManifestError, Place
 
 HERE = Place("snapshot.toml", 12, "commit[0].cut[0]")
@@ -145,6 +145,10 @@ def test_a_symbol_that_was_another_keeps_the_blank_lines():
     assert got == NEWER.replace("int f(void)\n{\n\treturn 1;\n}\n", "int f(void)\n{\n}\n")
 
 
+def test_a_symbol_at_the_end_goes_with_the_blank_line_before_it():
+    assert cut(symbol="last") == NEWER[: NEWER.index("\nint last")]
+
+
 def test_a_nested_symbol_and_within():
     text = "union u {\n\tstruct {\n\t\tint a;\n\t} x;\n};\nunion v {\n\tstruct {\n\t} x;\n};\n"
     assert cut(text, symbol="u/x") == text.replace("\tstruct {\n\t\tint a;\n\t} x;\n", "", 1)
@@ -209,6 +213,38 @@ def test_within_must_be_one_definition(name, found):
     text = NEWER + "#if A\nint h(void)\n{\n}\n#else\nint h(void)\n{\n}\n#endif\n"
     with pytest.raises(ManifestError, match=rf"a\.c has {found} definitions of {name}, want one"):
         edits(text, lines="a", within=name)
+
+
+# -- what the older drop has as well
+
+
+@pytest.mark.parametrize(
+    "selector,line",
+    [
+        ({"symbol": "f"}, "int f(void)"),
+        ({"lines": "int z;"}, "int z;"),
+        ({"start": "berth", "end": "int z"}, "int z;"),
+    ],
+)
+def test_a_line_of_both_drops_is_not_the_features(selector, line):
+    found = edits(**selector)
+    with pytest.raises(ManifestError) as caught:
+        demand_modest(found, split_text(NEWER), split_text(OLDER), hunks)
+    assert caught.value.place == HERE
+    assert f"takes out {line!r}, which the older drop has as well" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        {"symbol": "g"},
+        {"lines": "berth"},
+        {"hunk": "."},
+        {"start": "berth", "end": "int z", "was": ("\tint z;\n",)},
+    ],
+)
+def test_what_is_new_or_put_back_may_go(selector):
+    demand_modest(edits(**selector), split_text(NEWER), split_text(OLDER), hunks)
 
 
 # -- applying

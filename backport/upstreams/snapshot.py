@@ -16,7 +16,7 @@ from pathlib import Path
 from backport import files
 from backport.commit import Incoming, Person
 from backport.csource import join_lines, split_lines
-from backport.cut import Edit, Hunk, apply_edits, edits_of, parse_hunks
+from backport.cut import Edit, Hunk, apply_edits, demand_modest, edits_of, parse_hunks
 from backport.errors import GateFailed, ManifestError, Place
 from backport.events import Emit, Note
 from backport.git import FILE_MODE, Entry, Git
@@ -112,13 +112,14 @@ def cut_series(git: Git, snapshot: Snapshot, older: Tree, newer: Tree) -> Cuttin
     base = git.commit_tree(trees[0], [], _base_message(newer), CUTTER, CUTTER)
     commits = _chain(git, snapshot, trees, base, newer)
     _prove(git, snapshot, trees, newer)
-    left_out = _left_out(git, snapshot, newer)
+    left_out = _left_out(git, snapshot, trees[0])
     return Cutting(base, commits, left_out, _hunks_kept(git, snapshot, older, trees[0]))
 
 
 def cut_key(snapshot_text: bytes, older: Tree, newer: Tree) -> str:
     """What a cutting depends on, as a short hash."""
-    text = b"\0".join([snapshot_text, older.tree.encode(), newer.tree.encode()])
+    words = (older.tree, newer.tree, newer.label, newer.sha256)  # the messages hold the last two
+    text = b"\0".join([snapshot_text, *(word.encode() for word in words)])
     return hashlib.sha256(text).hexdigest()[:20]
 
 
@@ -161,6 +162,7 @@ def _cut_file(git: Git, commit: SnapshotCommit, path: str, now: bytes | None, pa
     edits: list[Edit] = []
     for cut in cuts:
         edits += [e for e in edits_of(cut, newer, older, lazily) if e not in edits]
+    demand_modest(edits, newer, older, lazily)
     return join_lines(apply_edits(newer, edits))
 
 
@@ -242,16 +244,18 @@ def _prove(git: Git, snapshot: Snapshot, trees: Sequence[str], newer: Tree) -> N
             raise GateFailed(f"snapshot commit {commit.id}: touches or misses {odd}")
 
 
-def _left_out(git: Git, snapshot: Snapshot, newer: Tree) -> dict[str, str]:
-    """Files that mention the feature and no commit touches; one without a reason is an error."""
-    touched = {path for commit in snapshot.commits for path in commit.paths}
-    found = sorted({p for p, _, _ in git.grep(newer.tree, snapshot.mentions, snapshot.search)})
-    reasons = {path: _reason(snapshot, path) for path in found if path not in touched}
-    unclaimed = [path for path, reason in reasons.items() if not reason]
+def _left_out(git: Git, snapshot: Snapshot, bare: str) -> dict[str, str]:
+    """Files that mention the feature still when it is out; one without a reason is an error."""
+    found = git.grep(bare, snapshot.mentions, snapshot.search)
+    reasons = {path: _reason(snapshot, path) for path in sorted({path for path, _, _ in found})}
+    unclaimed = [f"{path}:{n}" for path, n, _ in found if not reasons[path]]
     if unclaimed:
+        more = f" and {len(unclaimed) - 20} more" if len(unclaimed) > 20 else ""
         raise ManifestError(
             snapshot.place,
-            "these files mention the feature and belong to no commit: " + ", ".join(unclaimed),
+            "lines mention the feature and belong to no commit: "
+            + ", ".join(unclaimed[:20])
+            + more,
             hint="name each in a commit, or in a [[left_out]] with its reason",
         )
     return reasons
