@@ -15,12 +15,13 @@ from backport.rule import Adaptation
 
 COMMITTER = Person("backport", "backport@localhost", "")
 WIDTH = 75
-_TRAILER = re.compile(r"^[A-Z][A-Za-z-]+: \S")
+_TRAILER = re.compile(r"[A-Z][A-Za-z-]+: \S")
+_NOTE = re.compile(r"^\[(?:[^][]|\[[^][]*\])*\]$", re.M)
 
 
 def picked_message(incoming: Incoming, fired: Sequence[Adaptation], by_hand: Sequence[str]) -> str:
     """The message of a pick; `by_hand` are the paths that a person resolved."""
-    head, _, body = incoming.message.partition("\n")
+    head, _, body = incoming.message.strip("\n").partition("\n\n")
     text, trailers = _split_trailers(body.strip("\n"))
     parts = [head, _upstream(incoming), text, _note(fired, by_hand), _trailers(trailers, fired)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -34,10 +35,11 @@ def _upstream(incoming: Incoming) -> str:
 
 
 def _split_trailers(body: str) -> tuple[str, list[str]]:
+    """The last paragraph, if it is one of trailers and of maintainers' notes in brackets."""
     text, _, last = body.rpartition("\n\n")
-    lines = last.splitlines()
-    if lines and all(_TRAILER.match(line) or line.startswith(" ") for line in lines):
-        return text, lines
+    rest = [line for line in _NOTE.sub("", last).split("\n") if line]
+    if rest and all(_TRAILER.match(line) or line.startswith((" ", "\t")) for line in rest):
+        return text, last.split("\n")
     return body, []
 
 
