@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -64,7 +65,9 @@ def render_html(record: RunRecord) -> str:
     return _render("report.html.j2", record, autoescape=True)
 
 
-def _render(template: str, record: RunRecord, *, autoescape: bool) -> str:
+@cache
+def _environment(autoescape: bool) -> jinja2.Environment:
+    """Kept, because compiling the templates is most of the work of a report."""
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -74,14 +77,22 @@ def _render(template: str, record: RunRecord, *, autoescape: bool) -> str:
         finalize=printable,
     )
     env.filters |= FILTERS
+    return env
+
+
+def _render(template: str, record: RunRecord, *, autoescape: bool) -> str:
     shown = columns(record)
-    return env.get_template(template).render(
-        record=record,
-        verdict=verdict(record),
-        took=took(record),
-        rules=rule_totals(record),
-        columns=shown,
-        rows=list(case_rows(record, shown)),
+    return (
+        _environment(autoescape)
+        .get_template(template)
+        .render(
+            record=record,
+            verdict=verdict(record),
+            took=took(record),
+            rules=rule_totals(record),
+            columns=shown,
+            rows=list(case_rows(record, shown)),
+        )
     )
 
 
