@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,23 +66,35 @@ def _demand_known(data: Path, options: Options) -> None:
 def _recorded(  # noqa: PLR0917 (the parts of a session)
     options: Options, cache: Cache, run: RunDir, data: Path, emit: Emit, resumed: State | None
 ) -> Ended:
-    error: BaseException | None = None
     try:
         session = Session(options, cache, run, data, emit)
     except BaseException as err:
         run.finish(run.record, *ending(err))
         raise
+    error = _caught(lambda: _stages(session, resumed))
+    _close(session, error)
+    if session.record.base is not None:
+        unreported = _caught(lambda: deliver_report(session))
+        if unreported is not None and error is None:
+            error = unreported
+            _close(session, error)
+    return Ended(session.record, run.path, error)
+
+
+def _caught(work: Callable[[], None]) -> BaseException | None:
+    """What ended a piece of work, None if it came to its end."""
     try:
-        _stages(session, resumed)
+        work()
     except BaseException as err:
-        error = explained(err) or err
+        return explained(err) or err
+    return None
+
+
+def _close(session: Session, error: BaseException | None) -> None:
     code, failure = ending(error)
     if failure and isinstance(error, BackportError) and error.log:
-        failure = replace(failure, log=run.relative(error.log))
+        failure = replace(failure, log=session.run.relative(error.log))
     session.finish(code, failure)
-    if session.record.base is not None:
-        deliver_report(session)
-    return Ended(session.record, run.path, error)
 
 
 def _stages(session: Session, resumed: State | None) -> None:

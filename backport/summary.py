@@ -33,7 +33,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "empty": ("–", SOFT),
     "already-applied": ("–", SOFT),
     "dropped": ("–", SOFT),
-    "planned": ("·", NEUTRAL),
+    "planned": ("·", SOFT),
     "running": ("…", SOFT),
 }
 _BAD_LOOK = ("✗", BAD)
