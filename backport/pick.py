@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from backport.commit import Incoming, Person
@@ -12,7 +12,7 @@ from backport.conflict import Conflict, Kind, Region, Segment, parse_markers, re
 from backport.csource import join_lines, split_lines
 from backport.errors import RuleError
 from backport.gates import form
-from backport.gates.accounting import Sides, Unaccounted, account
+from backport.gates.accounting import Sides, Unaccounted, account, misplaced
 from backport.git import Change, Entry, Git, Unmerged
 from backport.provenance import COMMITTER, picked_message
 from backport.resolve import (
@@ -131,6 +131,7 @@ class _Pick:
             demand_fired(self._work[path])
         sides = self._sides(merged, left)
         odd = [item for s in sides for item in account(s, self._deltas(s.path))]
+        odd += [item for s in sides for item in self._misplaced(s, theirs)]
         bad = [line for s in sides for line in form.objections(s)]
         return self._finish(onto, tree, tuple(odd), tuple(bad))
 
@@ -235,6 +236,10 @@ class _Pick:
             )
             for path in sorted({*changes, *merged} - left)
         ]
+
+    def _misplaced(self, sides: Sides, theirs: Mapping[str, Entry | None]) -> list[Unaccounted]:
+        adapted = replace(sides, theirs=self._lines(theirs.get(sides.path)))
+        return misplaced(adapted, self._work[sides.path].placed)
 
     def _deltas(self, path: str) -> list[LineDelta]:
         return [a.delta for a in self._work[path].fired]

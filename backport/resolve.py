@@ -39,6 +39,7 @@ class PathWork:
     rules: Sequence[Rule]
     fired: list[Adaptation] = field(default_factory=list)
     places: list[str] = field(default_factory=list)  # where the plain merge conflicts
+    placed: set[str] = field(default_factory=set)  # lines that a rule put where they are
 
     def of(self, kinds: tuple[type, ...]) -> list[Rule]:
         """The rules whose action is one of `kinds`."""
@@ -54,7 +55,10 @@ class PathWork:
 
     def record(self, rule: Rule, before: Lines, after: Lines) -> None:
         """Note that a rule changed `before` into `after`."""
-        self.fired.append(Adaptation(rule, self.path, line_delta(list(before), list(after))))
+        delta = line_delta(list(before), list(after))
+        self.fired.append(Adaptation(rule, self.path, delta))
+        if isinstance(rule.action, MERGED):
+            self.placed |= delta.keys()
 
 
 def demand_fired(work: PathWork) -> None:
@@ -185,6 +189,7 @@ def _settle(rule: Rule, region: Region) -> tuple[str, ...] | None:
 
 
 def _record_region(work: PathWork, rule: Rule, region: Region, lines: tuple[str, ...]) -> None:
+    work.placed |= {*region.base, *region.theirs, *lines}
     upstream = line_delta(list(region.base), list(region.theirs))
     result = line_delta(list(region.ours), list(lines))
     for line in upstream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -484,3 +485,33 @@ def test_a_pick_of_an_unknown_commit_says_so(bench, tmp_path):
     lost = change(other, *(make_tree(other, {"a.c": text}) for text in "ab"))
     with pytest.raises(UsageError, match="names no tree"):
         bench.pick_trees(lost, make_tree(bench.git, {"a.c": "a\n"}))
+
+
+# -- the gate sees what a merge does wrong
+
+
+@pytest.mark.parametrize(
+    "old,new,message",
+    [
+        ("\tdock_door(dock);\n", "", "a.c: lost x1: 'dock_door(dock);'"),
+        ("\tint ret;\n", "\tint ret;\n\tint ret2;\n", "a.c: foreign x1: 'int ret2;'"),
+        (
+            "\tdock_count++;\n\tdock_door(dock);\n\treturn dock_newer(dock);\n}\n",
+            "\tdock_count++;\n\treturn dock_newer(dock);\n}\n\tdock_door(dock);\n",
+            "a.c: not in dock_open x1: 'dock_door(dock);'",
+        ),
+    ],
+)
+def test_a_merge_gone_wrong_is_named(bench, monkeypatch, old, new, message):
+    right = Git.merge_trees
+
+    def wrong(git, *trees):
+        result = right(git, *trees)
+        text = git.read(result.tree, "a.c").decode()
+        assert old in text
+        return replace(result, tree=make_tree(git, {"a.c": text.replace(old, new)}))
+
+    monkeypatch.setattr(Git, "merge_trees", wrong)
+    ours = BASE_C.replace("return ret;", "return -1;")
+    got = bench.pick({"a.c": BASE_C}, {"a.c": ours}, {"a.c": THEIRS_C})
+    assert [str(item) for item in got.unaccounted] == [message]
