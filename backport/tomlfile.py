@@ -203,7 +203,11 @@ class Table:
         if default is not None:
             return default
         hint = f"add `{key} = ...` ({_TYPE_NAMES[kind]})"
-        raise ManifestError(self.place(), f"the key `{key}` is missing", hint=hint)
+        near = difflib.get_close_matches(key, [k for k in self._data if k not in self._known], n=1)
+        if near:
+            hint += f", or did you mean it by `{near[0]}`?"
+        place = self.place(near[0] if near else "")
+        raise ManifestError(place, f"the key `{key}` is missing", hint=hint)
 
     def _array(self, key: str, kind: type, default: Sequence[Any] | None) -> Sequence[Any]:
         values: Sequence[Any] = self._typed(key, list, None if default is None else list(default))

@@ -179,3 +179,11 @@ def test_crlf_files_read_the_same(tmp_path):
     crlf = tmp_path / "crlf.toml"
     crlf.write_bytes(b"a = 1\r\nb = 2\r\n")
     assert load(crlf).place("b").line == 2
+
+
+def test_a_missing_key_points_at_one_that_looks_like_it():
+    table = loads('other = 1\ntitel = "x"\n', "a.toml")
+    with pytest.raises(ManifestError) as caught:
+        table.string("title")
+    assert str(caught.value) == "a.toml:2: titel: the key `title` is missing"
+    assert caught.value.hint == "add `title = ...` (a string), or did you mean it by `titel`?"
