@@ -14,6 +14,7 @@ NO_ROOM = (b"No space left on device", b"Disk quota exceeded", b"File size limit
 _HINTS = {
     errno.EACCES: "point BACKPORT_CACHE at a folder of your own",
     errno.EPERM: "point BACKPORT_CACHE at a folder of your own",
+    errno.ENOTDIR: "point BACKPORT_CACHE at a folder",
     errno.EROFS: "point BACKPORT_CACHE at a folder that can be written to",
     errno.EFBIG: "raise the limit (ulimit -f), then run it again",
     errno.EIO: "look at the disk (dmesg), or point BACKPORT_CACHE at another one",

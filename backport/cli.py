@@ -62,7 +62,8 @@ def _ended(err: BaseException) -> int:
         case typer.Exit():
             return int(err.exit_code)
         case TyperException():
-            _tell(f"error: {err.format_message()}\n  next: backport --help")
+            where = getattr(getattr(err, "ctx", None), "command_path", "backport")
+            _tell(f"error: {err.format_message()}\nnext: {where} --help")
             return int(Exit.USAGE)
         case KeyboardInterrupt() | typer.Abort():
             _tell("interrupted; what was finished is kept: run the same command again to go on")
