@@ -121,7 +121,7 @@ class _Pick:
         theirs = {c.path: self._adapted(c) for c in self._changes}
         merged, unmerged = self._merge(theirs)
         if not unmerged and self._is_there(merged):
-            return self._finish(onto, self._tree, (), ())
+            return self._finish(onto, self._tree, *self._judged(merged, theirs, set()))
         for item in unmerged:
             self._settle(item, merged)
         left = {c.path for c in self._conflicts}
@@ -129,11 +129,7 @@ class _Pick:
         tree = self._git.edit_tree(self._tree, merged)
         for path in sorted(self._work.keys() - left):
             demand_fired(self._work[path])
-        sides = self._sides(merged, left)
-        odd = [item for s in sides for item in account(s, self._deltas(s.path))]
-        odd += [item for s in sides for item in self._misplaced(s, theirs)]
-        bad = [line for s in sides for line in form.objections(s)]
-        return self._finish(onto, tree, tuple(odd), tuple(bad))
+        return self._finish(onto, tree, *self._judged(merged, theirs, left))
 
     def _finish(
         self, onto: str, tree: str, odd: tuple[Unaccounted, ...], bad: tuple[str, ...]
@@ -223,6 +219,20 @@ class _Pick:
                 raise RuleError(rule.place, f"rule {rule.id}: the target has no {path}")
             lines = edit_merged(work, self._lines(entry))
             merged[path] = Entry(entry.mode, self._git.write_blob(join_lines(lines)))
+
+    def _judged(
+        self,
+        merged: Mapping[str, Entry | None],
+        theirs: Mapping[str, Entry | None],
+        left: set[str],
+    ) -> tuple[tuple[Unaccounted, ...], tuple[str, ...]]:
+        """What the accounting and the form gate object to, in the paths without a conflict."""
+        sides = self._sides(merged, left)
+        odd = [item for s in sides for item in account(s, self._deltas(s.path))]
+        named = {(item.path, item.line) for item in odd}
+        moved = (item for s in sides for item in self._misplaced(s, theirs))
+        odd += [item for item in moved if (item.path, item.line) not in named]
+        return tuple(odd), tuple(line for s in sides for line in form.objections(s))
 
     def _sides(self, merged: Mapping[str, Entry | None], left: set[str]) -> list[Sides]:
         changes = {c.path: c for c in self._changes}
