@@ -155,7 +155,7 @@ BAD = [
     ('why = "the neighbours are absent"\n', "", 3, "rule[0]", "the key `why` is missing"),
     ('why = "the', 'why = ""\nwhynot = "the', 8, "rule[0].why", "is empty"),
     ('why = "', 'reason = "x"\nwhy = "', 8, "rule[0].reason", "unknown key"),
-    ("[[rule]]", "[[rules]]", 0, "", "the key `rule` is missing"),
+    ("[[rule]]", "[[rules]]", 3, "rules", "the key `rule` is missing"),
     ("[[rule]]", "[[rule]", 3, "", "Expected"),
 ]
 BAD_ACTIONS = [

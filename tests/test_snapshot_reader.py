@@ -99,12 +99,12 @@ def test_one_selector_for_several_paths(tmp_path):
 CUT = "lines = 'dock\\.o$'"
 BAD = [
     # replaced, by, line, key, message
-    ("mentions = ", "mention = ", 0, "", "the key `mentions` is missing"),
+    ("mentions = ", "mention = ", 1, "mention", "the key `mentions` is missing"),
     ("'\\bdock(er)?_[a-z]+'", "''", 1, "mentions", "is empty"),
     ("'\\bdock(er)?_[a-z]+'", "'('", 1, "mentions", "not a regular expression"),
     ("'\\bdock(er)?_[a-z]+'", "'(?:a)'", 1, "mentions", "git does not know '(?'"),
     ("'\\bdock(er)?_[a-z]+'", "'a\\d'", 1, "mentions", "git does not know '\\\\d'"),
-    ("[older]", "[old]", 0, "", "the key `older` is missing"),
+    ("[older]", "[old]", 3, "old", "the key `older` is missing"),
     ('["bookworm"]', "[]", 5, "older.suites", "is empty"),
     ('["bookworm"]', '"bookworm"', 5, "older.suites", "must be an array"),
     ('id = "first"\n', "", 10, "commit[0]", "the key `id` is missing"),
