@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 
 from backport import files
@@ -31,6 +32,8 @@ def explained(err: BaseException) -> BackportError | None:
             text = f"no room left on the disk\n{err.message}"
             hint = "free some space, or set BACKPORT_CACHE to a larger disk, then run it again"
             return Unavailable(text, hint=hint, log=err.log)
+        case ProcessFailed() if err.done.returncode == -signal.SIGXFSZ:
+            return Unavailable(err.message, hint=_HINTS[errno.EFBIG], log=err.log)
         case BackportError():
             return err
         case OSError(errno=number) if number in _FULL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
@@ -43,8 +45,29 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "export": look.export,
     "doctor": look.doctor,
 }
-for name, command in COMMANDS.items():
-    app.command(name)(command)
+
+
+class _Carried(Exception):
+    """An error on its way past typer, which would end the process for it in its own way."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _shielded(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 (as typer read them)
+        try:
+            command(*args, **options)
+        except (KeyboardInterrupt, EOFError, OSError) as err:
+            raise _Carried(err) from err
+
+    return run
+
+
+for name, work_of in COMMANDS.items():
+    app.command(name)(_shielded(work_of))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,6 +75,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         result = app(args=list(argv), standalone_mode=False)
         return result if isinstance(result, int) else int(Exit.OK)
+    except _Carried as carried:
+        return _ended(carried.error)
     except BaseException as err:
         return _ended(err)
 
@@ -68,8 +93,6 @@ def _ended(err: BaseException) -> int:
         case KeyboardInterrupt() | typer.Abort():
             _tell("interrupted; what was finished is kept: run the same command again to go on")
             return int(Exit.INTERRUPTED)
-        case SystemExit() if isinstance(err.__context__, OSError):
-            return _ended(err.__context__)  # typer takes a broken pipe for a reader gone away
     ours = explained(err)
     if ours is not None:
         _tell(render_error(ours))

@@ -78,8 +78,12 @@ class RunDir:
             version=tool_version(),
         )
         run = cls(path, record, (alive, held))
-        run.save(record)
-        _point(folder / LATEST, name)
+        try:
+            run.save(record)
+            _point(folder / LATEST, name)
+        except BaseException:
+            run.close()
+            raise
         return run
 
     def save(self, record: RunRecord) -> None:
