@@ -20,6 +20,7 @@ from backport.resolve import (
     adapt_incoming,
     demand_fired,
     edit_merged,
+    leave_absent,
     settle_regions,
 )
 from backport.rule import Adaptation, LineDelta, Question, Rule
@@ -192,17 +193,26 @@ class _Pick:
         kind = _kind(item)
         entry = merged.get(item.path)
         segments = self._segments(item, entry)
+        work = self._work[item.path]
+        if kind is Kind.DELETED_HERE and self._left_absent(work, item):
+            self._places.append(item.path)
+            merged[item.path] = None
+            return
         if kind is not Kind.CONTENT or entry is None or not any(map(_is_region, segments)):
             self._places.append(item.path)
             kind = Kind.WHOLE if kind is Kind.CONTENT else kind
             self._conflicts.append(Conflict(item.path, kind, "", None))
             merged[item.path] = item.ours
             return
-        work = self._work[item.path]
         segments, left = settle_regions(work, segments)
         self._places += work.places
         self._conflicts += left
         merged[item.path] = Entry(entry.mode, self._git.write_blob(join_lines(render(segments))))
+
+    def _left_absent(self, work: PathWork, item: Unmerged) -> bool:
+        edited = {path for path, other in self._work.items() if other.of_merged()}
+        present = edited & self._ours.keys()
+        return leave_absent(work, self._lines(item.base), self._lines(item.theirs), present)
 
     def _segments(self, item: Unmerged, entry: Entry | None) -> list[Segment]:
         """The merged text in segments; a binary file or a mode in conflict has no region."""

@@ -11,6 +11,7 @@ from backport.csource import Lines, split_text
 from backport.errors import RuleError
 from backport.resolvers import additive, edits, incoming
 from backport.rule import (
+    Absent,
     Adaptation,
     Additive,
     Edit,
@@ -28,6 +29,7 @@ from backport.rule import (
 
 INCOMING = (Rewrite, Pin)
 REGIONAL = (Additive, Take)
+WHOLE = (Absent,)
 MERGED = (Edit, Insert, Remove, Shim)
 
 
@@ -59,6 +61,25 @@ class PathWork:
         self.fired.append(Adaptation(rule, self.path, delta))
         if isinstance(rule.action, MERGED):
             self.placed |= delta.keys()
+
+
+def leave_absent(work: PathWork, base: Lines, theirs: Lines, present: set[str]) -> bool:
+    """Whether a rule says that the target rightly lacks the file; upstream's change is left out.
+
+    `present` are the paths of the target that rules of the pick name; `RuleError` if the one that
+    holds the change instead is not among them.
+    """
+    rules = work.of(WHOLE)
+    for rule in rules:
+        assert isinstance(rule.action, Absent)
+        if rule.action.instead not in present:
+            raise RuleError(
+                rule.place,
+                f"rule {rule.id}: no other rule of this commit changes {rule.action.instead}",
+                hint="`absent` names where the change goes: add the rule that puts it there",
+            )
+        work.record(rule, theirs, base)
+    return bool(rules)
 
 
 def demand_fired(work: PathWork) -> None:

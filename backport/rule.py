@@ -102,7 +102,14 @@ class Shim:
     lines: tuple[str, ...]
 
 
-Action = Additive | Take | Rewrite | Pin | Edit | Insert | Remove | Shim
+@dataclass(frozen=True)
+class Absent:
+    """Conflict: the target does not have the file; what is done instead is in `instead`."""
+
+    instead: str  # a path of the target, where another rule of the commit puts the change
+
+
+Action = Absent | Additive | Take | Rewrite | Pin | Edit | Insert | Remove | Shim
 
 
 @dataclass(frozen=True)

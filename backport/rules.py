@@ -9,6 +9,7 @@ from pathlib import Path
 from backport.csource import split_text
 from backport.errors import ManifestError, Place, RuleError
 from backport.rule import (
+    Absent,
     Action,
     Additive,
     At,
@@ -139,6 +140,7 @@ def _rewrite(row: Table) -> Action:
 
 
 _ACTIONS: dict[str, Callable[[Table], Action]] = {
+    "absent": lambda row: Absent(row.string("absent")),
     "additive": _additive,
     "take": _take,
     "rewrite": _rewrite,
@@ -152,7 +154,7 @@ _ON_CONFLICTS = ("additive", "take")
 _MEANT_FOR = {
     "has": _ON_CONFLICTS,
     "within": (*_ON_CONFLICTS, "rewrite", "pin", "edit", "insert"),
-    "count": tuple(name for name in _ACTIONS if name != "pin"),
+    "count": tuple(name for name in _ACTIONS if name not in {"pin", "absent"}),
 }
 
 
