@@ -7,8 +7,8 @@ READY  := $(VENV)/.ready
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What the tool calls, by Debian's names; `backport doctor` says what each is for.
-PACKAGES := python3-venv gcc make flex bison bc libc6-dev libelf-dev zlib1g-dev libssl-dev \
-	perl clang llvm pkg-config rsync cpio xz-utils zstd lz4 bzip2 kmod util-linux git \
+PACKAGES := python3 python3-venv gcc binutils make flex bison bc libc6-dev libelf-dev zlib1g-dev libssl-dev \
+	perl clang llvm pkg-config rsync xz-utils zstd lz4 util-linux git iproute2 \
 	qemu-system-x86 busybox-static dash ccache debian-archive-keyring
 
 .PHONY: run test check setup packages clean

@@ -1,0 +1,24 @@
+"""What `make` installs is what the doctor asks for: a fresh machine needs no second step."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from backport.doctor import ALL, needs
+
+MAKEFILE = (Path(__file__).resolve().parents[1] / "Makefile").read_text("utf-8")
+PACKAGES = set(
+    re.search(r"^PACKAGES := ((?:.*\\\n)*.*)$", MAKEFILE, re.M)[1].replace("\\\n", " ").split()
+)
+# On every Debian machine with apt: essential, or apt's own.
+THERE = {"apt", "dpkg", "coreutils", "util-linux", "tar", "perl-base"}
+
+
+def test_every_needed_package_is_installed_by_make():
+    wanted = {need.package for need in needs(ALL) if need.required}
+    assert wanted - THERE <= PACKAGES, wanted - THERE - PACKAGES
+
+
+def test_ccache_is_installed_although_nothing_fails_without_it():
+    assert "ccache" in PACKAGES
