@@ -106,9 +106,12 @@ class ConsoleRenderer:
             self._screen = LiveScreen(stream) if redraw else PlainScreen(stream, clock)
 
     def __call__(self, event: Event) -> None:
-        if self._screen is not None:
-            with self._lock:
-                self._screen.show(event)
+        with self._lock:
+            if self._screen is not None:
+                try:
+                    self._screen.show(event)
+                except BrokenPipeError:  # nobody reads it any more; the work goes on
+                    self._screen = None
 
     def __enter__(self) -> ConsoleRenderer:
         if self._screen is not None:

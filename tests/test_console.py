@@ -341,3 +341,13 @@ def test_a_run_that_has_only_begun_has_a_screen():
         outcome="running", picks=(), tests=(), controls=(), gates=(), adaptations=(), base=None
     )
     assert summary(begun).startswith("RUNNING  netkit on debian-6.1 ")
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_work():
+    class Gone(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    with ConsoleRenderer(Gone(), live=False) as emit:
+        emit(StageStarted("import", "trees"))
+        emit(StageFinished("import", "done", 1.0))
