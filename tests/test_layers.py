@@ -1,0 +1,193 @@
+"""The shape of the package: imports go one way, doors are few, functions and files are small."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import backport
+
+ROOT = Path(backport.__file__).parent
+LONGEST_FUNCTION = 60  # lines
+LONGEST_FILE = 450
+
+# A module imports from its own layer and those above it in this table. Every module has its row:
+# a new one belongs somewhere, and whoever adds it says where.
+LAYERS = {
+    "values": """
+        __init__ commit conflict csource errors events gitformat linediff options record rule series
+        target version
+    """,
+    "readers": """
+        cpio cut elf intake kconfig kconfig_tree kconfig_why manifest rules snapshot tomlfile
+        warnings
+    """,
+    "doors": "cache files git process rundir store",
+    "history": """
+        branch gates gates.accounting gates.form gates.uapi history pick provenance resolve
+        resolvers resolvers.additive resolvers.edits resolvers.incoming skeleton sources sources.apt
+        sources.archive sources.debian sources.directory sources.gitfetch sources.giturl
+        sources.localrepo sources.locate sources.records sources.tarball sources.tarstream stopped
+        upstreams upstreams.gitrepo upstreams.mail upstreams.mbox upstreams.objects upstreams.remote
+        upstreams.snapshot
+    """,
+    "kernel": """
+        build checkout configure controls guest initramfs kbuild kernelimage kvmprobe objects
+        packaged parsers parsers.console parsers.ktap parsers.splats parsers.test_progs parsers.tree
+        parsers.verdict runners runners.base runners.qemu selftests toolchain
+    """,
+    "output": """
+        exporters exporters.cover exporters.folder exporters.patches report summary
+    """,
+    "shell": """
+        blame cli commands commands.common commands.look commands.work console crew delivery doctor
+        pipeline porting proving session
+    """,
+}
+
+# What is not the standard library's, and the modules that may know it.
+THIRD_PARTY = {
+    "git": {"git"},
+    "gitdb": {"git"},
+    "jinja2": {"exporters.cover", "report"},
+    "markupsafe": {"report"},
+    "rich": {"console", "summary"},
+    "tree_sitter": {"gates.form"},
+    "tree_sitter_c": {"gates.form"},
+    "typer": {"cli", "commands.common", "commands.look", "commands.work"},
+}
+
+# Names that only their door may use, and what else is allowed to say them.
+DOORS = {
+    "subprocess": {"process"},
+    "print": set(),
+    "input": set(),
+    "eval": set(),
+    "exec": set(),
+    "sys.exit": {"cli"},
+    "os._exit": {"cli"},
+    "os.system": set(),
+    "os.chdir": set(),
+    "os.fork": set(),
+    "signal.signal": {"cli"},
+}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    return {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+@cache
+def tree_of(name: str) -> ast.Module:
+    return ast.parse(modules()[name].read_text(encoding="utf-8"))
+
+
+def imported(name: str) -> Iterator[str]:
+    """Every import anywhere in a module, ours as `backport.x` down to the module."""
+    for node in ast.walk(tree_of(name)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: imports are absolute"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole.removeprefix("backport.") in modules() else str(node.module)
+
+
+def ours(name: str) -> set[str]:
+    found = {m.removeprefix("backport.") for m in imported(name) if m.startswith("backport.")}
+    return found & modules().keys() - {name}
+
+
+def rows() -> dict[str, int]:
+    return {m: n for n, text in enumerate(LAYERS.values()) for m in text.split()}
+
+
+def test_every_module_has_its_row_and_every_row_its_module():
+    listed = [m for text in LAYERS.values() for m in text.split()]
+    assert len(listed) == len(set(listed))
+    assert sorted(set(modules()) - set(listed)) == [], "give it a row in LAYERS"
+    assert sorted(set(listed) - set(modules())) == [], "its module is gone"
+
+
+def test_imports_go_up_the_layers_only():
+    row, names = rows(), list(LAYERS)
+    wrong = [
+        f"{m} ({names[row[m]]}) imports {d} ({names[row[d]]})"
+        for m in modules()
+        for d in sorted(ours(m))
+        if row[d] > row[m]
+    ]
+    assert wrong == []
+
+
+def test_there_is_no_import_cycle():
+    left = {m: ours(m) for m in modules()}
+    while left:
+        free = {m for m, needs in left.items() if not needs & left.keys()}
+        assert free, f"a cycle in {sorted(left)}"
+        left = {m: needs for m, needs in left.items() if m not in free}
+
+
+def test_values_do_nothing_but_compute():
+    forbidden = {"fcntl", "os", "shutil", "socket", "subprocess", "tempfile", "urllib"}
+    for module in LAYERS["values"].split():
+        tops = {name.partition(".")[0] for name in imported(module)}
+        assert tops <= sys.stdlib_module_names | {"backport"}, module
+        assert not tops & forbidden, module
+
+
+def test_what_is_not_the_standard_librarys_has_its_door():
+    for module in modules():
+        for top in {name.partition(".")[0] for name in imported(module)} - {"backport"}:
+            if top not in sys.stdlib_module_names:
+                assert module in THIRD_PARTY.get(top, ()), f"{module} imports {top}"
+
+
+def used(name: str) -> Iterator[str]:
+    """Names and attributes of modules that a module uses."""
+    for node in ast.walk(tree_of(name)):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+
+
+def test_doors_are_used_by_their_keepers_only():
+    for module in modules():
+        names = set(used(module))
+        for door, keepers in DOORS.items():
+            if door in names and module not in keepers:
+                # Naming the exception of a process that took too long starts none.
+                harmless = {n for n in names if n.startswith("subprocess.")}
+                assert door == "subprocess" and harmless == {"subprocess.TimeoutExpired"}, (
+                    f"{module} uses {door}"
+                )
+
+
+@pytest.mark.parametrize("word", ["shell=True", "os.popen", "pytest"])
+def test_some_words_are_nowhere(word):
+    assert [m for m, path in modules().items() if word in path.read_text(encoding="utf-8")] == []
+
+
+def test_functions_and_files_stay_small():
+    long_files, long_functions = [], []
+    for module, path in modules().items():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        long_files += [(lines, module)] if lines > LONGEST_FILE else []
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                size = (node.end_lineno or 0) - node.lineno + 1
+                long_functions += [(size, f"{module}.{node.name}")] * (size > LONGEST_FUNCTION)
+    assert sorted(long_files) == [] and sorted(long_functions) == []
