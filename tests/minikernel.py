@@ -6,6 +6,7 @@ through BACKPORT_DATA, BACKPORT_CACHE and arguments. Nothing here is taken from 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import json
@@ -14,9 +15,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import BuiltinFunctionType
 from typing import Any
 
 import pytest
@@ -241,6 +245,8 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment().items():
                 patch.setenv(name, value)
+            if isinstance(os.fsync, BuiltinFunctionType):
+                patch.setattr(os, "fsync", lambda _: None)  # the disk may take its time
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 code = cli.main(list(argv))
         return Ran(code, out.getvalue(), err.getvalue())
@@ -313,6 +319,22 @@ def make_world(
     rows = [(sha, step) for sha, step in zip(shas, steps, strict=True) if step.picked]
     write_data(root / "data", rows)
     return World(root, tuple(sha for sha, _ in rows), first)
+
+
+@cache
+def template() -> World:
+    """A world whose base is imported and whose upstream is read; one for all tests of a process."""
+    folder = Path(tempfile.mkdtemp(prefix="backport-world-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    world = make_world(folder)
+    assert world.run(*world.argv("plan")).code == 0
+    shutil.rmtree(world.cache / "runs")
+    return world
+
+
+def known_world(root: Path) -> World:
+    """A world like any other, but for what was imported into its cache."""
+    return copy_world(template(), root)
 
 
 def copy_world(world: World, root: Path) -> World:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import pytest
 from minikernel import (
@@ -11,27 +10,17 @@ from minikernel import (
     RULE,
     SERIES,
     TARGET,
-    copy_world,
     git,
+    known_world,
     make_tarball,
-    make_world,
     snapshot,
     write_tree,
 )
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """A world whose base is imported and whose upstream is read."""
-    made = make_world(tmp_path_factory.mktemp("template") / "world")
-    assert made.run(*made.argv("plan")).code == 0
-    shutil.rmtree(made.cache / "runs")
-    return made
-
-
 @pytest.fixture
-def world(template, tmp_path):
-    made = copy_world(template, tmp_path / "world")
+def world(tmp_path):
+    made = known_world(tmp_path / "world")
     made.settle()
     return made
 

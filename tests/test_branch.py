@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from minikernel import BASE, BRANCH, LIST_C, RULE, git, make_world, snapshot, write_tree
+from minikernel import BASE, BRANCH, LIST_C, RULE, git, known_world, snapshot, write_tree
 
 from backport import branch as module
 from backport.branch import check_name, move, open_branch
@@ -17,7 +17,7 @@ WHO = ("-c", "user.name=Rita", "-c", "user.email=rita@example.org")
 
 @pytest.fixture
 def world(tmp_path):
-    made = make_world(tmp_path / "world")
+    made = known_world(tmp_path / "world")
     made.settle()
     return made
 

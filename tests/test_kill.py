@@ -24,6 +24,7 @@ from minikernel import (
     TARGET,
     Step,
     git,
+    known_world,
     make_world,
     snapshot,
     write_tree,
@@ -135,7 +136,7 @@ def test_a_killed_pick_resumes_behind_what_it_finished(world):
 
 
 def test_a_killed_continue_takes_the_resolution_or_keeps_it(tmp_path):
-    world = make_world(tmp_path / "world")
+    world = known_world(tmp_path / "world")
     assert world.pick().code == 3
     text = CORE.format(open=OPEN_OLD + "\tdock_limit(dock);\n")
     (world.worktree / "drivers/core.c").write_text(text)
@@ -229,7 +230,7 @@ def test_a_second_run_on_the_same_workspace_is_refused_with_the_pid(world):
 
 
 def test_abort_is_refused_while_a_run_is_at_work(tmp_path):
-    world = make_world(tmp_path / "world")
+    world = known_world(tmp_path / "world")
     assert world.pick().code == 3
     with (world.workspace / ".lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -244,7 +245,7 @@ def test_abort_is_refused_while_a_run_is_at_work(tmp_path):
 
 @pytest.mark.parametrize("moment", [1, 3, 7, 16])
 def test_a_disk_that_fills_up_is_told_and_nothing_is_lost(tmp_path, monkeypatch, moment):
-    world = make_world(tmp_path / "world")
+    world = known_world(tmp_path / "world")
     world.settle()
     before, done, fsync = snapshot(world.base), [], os.fsync
 
@@ -267,7 +268,7 @@ def test_a_disk_that_fills_up_is_told_and_nothing_is_lost(tmp_path, monkeypatch,
 
 
 def test_a_disk_too_full_for_git_is_told(tmp_path):
-    world = make_world(tmp_path / "world")
+    world = known_world(tmp_path / "world")
     world.settle()
     real = shutil.which("git")
     folder = tmp_path / "bin"
@@ -287,7 +288,7 @@ def test_a_disk_too_full_for_git_is_told(tmp_path):
 
 
 def test_a_limit_on_the_size_of_files_is_told(tmp_path):
-    world = make_world(tmp_path / "world")
+    world = known_world(tmp_path / "world")
     folder = write_tree(tmp_path / "big", {**BASE, "lib/big.bin": os.urandom(600_000)})
 
     def limited():
@@ -320,7 +321,7 @@ def test_a_cache_that_may_not_be_written_is_told(tmp_path, monkeypatch, number):
 
 
 def test_a_reader_that_goes_away_is_no_failure(tmp_path):
-    world = make_world(tmp_path / "world")
+    world = known_world(tmp_path / "world")
     process = world.start(*world.argv("plan", "--json"))
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()

@@ -93,8 +93,13 @@ def tree_of(name: str) -> ast.Module:
     return ast.parse(modules()[name].read_text(encoding="utf-8"))
 
 
-def imported(name: str) -> Iterator[str]:
+@cache
+def imported(name: str) -> tuple[str, ...]:
     """Every import anywhere in a module, ours as `backport.x` down to the module."""
+    return tuple(_imported(name))
+
+
+def _imported(name: str) -> Iterator[str]:
     for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -14,6 +14,7 @@ from minikernel import (
     Step,
     copy_world,
     git,
+    known_world,
     make_tarball,
     make_world,
     snapshot,
@@ -32,7 +33,7 @@ SUBJECTS = [
 
 @pytest.fixture
 def world(tmp_path):
-    made = make_world(tmp_path / "world")
+    made = known_world(tmp_path / "world")
     made.settle()
     return made
 
@@ -167,7 +168,9 @@ def test_quiet_says_nothing_on_stderr(world):
     assert world.pick("--quiet").err == ""
 
 
-def test_a_second_run_finds_everything_done(world):
+def test_a_second_run_finds_everything_done(tmp_path):
+    world = make_world(tmp_path / "world")
+    world.settle()
     first, second = world.pick("--json").json, world.pick("--json").json
     assert not any(stage["cached"] for stage in first["stages"])
     assert all(stage["cached"] for stage in second["stages"])

@@ -19,6 +19,7 @@ from minikernel import (
     UPSTREAM,
     Step,
     git,
+    known_world,
     make_world,
     snapshot,
 )
@@ -28,7 +29,7 @@ RESOLVED = CORE.format(open=OPEN_OLD + "\tdock_limit(dock);\n")
 
 @pytest.fixture
 def world(tmp_path):
-    return make_world(tmp_path / "world")
+    return known_world(tmp_path / "world")
 
 
 @pytest.fixture
@@ -274,7 +275,7 @@ def test_a_committed_resolution_counts_too(stopped):
 
 
 def test_the_same_resolution_gives_the_same_commit_anywhere(stopped, tmp_path):
-    other = make_world(tmp_path / "other")
+    other = known_world(tmp_path / "other")
     assert other.pick().code == 3
     for world in (stopped, other):
         resolve(world)
