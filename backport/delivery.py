@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+from backport import files
 from backport.exporters import cover_of, exporter, verify_patches
 from backport.git import Git
 from backport.record import RunRecord
@@ -23,19 +25,26 @@ def export_series(git: Git, record: RunRecord, form: str, dest: Path) -> tuple[s
 
 
 def deliver_series(session: Session) -> None:
-    """The series of a run, in its folder; reused when the head is the one exported last."""
+    """The series of a run, in its folder; reused when it is, to the byte, what was proven last."""
     dest = session.run.path.parent / "series"
-    head = dest.parent / "series.head"
+    mark = dest.with_name("series.proven")
     with session.stage("series", "git format-patch, applied again with git am") as talk:
-        wanted = f"{session.record.head} {session.record.tree}\n"
-        talk.cached = dest.is_dir() and head.is_file() and head.read_text() == wanted
+        talk.cached = mark.is_file() and mark.read_text() == _fingerprint(session.record, dest)
         if not talk.cached:
-            head.unlink(missing_ok=True)
+            mark.unlink(missing_ok=True)
             export_series(session.store.git, session.record, "patches", dest)
-            head.write_text(wanted)
+            files.write(mark, _fingerprint(session.record, dest).encode())
         talk.detail = f"{len(list(dest.glob('*.patch'))) - 1} patches, git am gives the same tree"
     session.artifact("series", dest)
     session.gate("series", "passed", talk.detail)
+
+
+def _fingerprint(record: RunRecord, folder: Path) -> str:
+    """What the patches in a folder are, and what they were proven to give."""
+    digest = hashlib.sha256(f"{record.base} {record.head} {record.tree}".encode())
+    for path in sorted(folder.glob("*")):
+        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def deliver_report(session: Session) -> None:

@@ -1,0 +1,101 @@
+"""What a run leaves for people, and when the last one is good enough."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from minikernel import SERIES, TARGET, git, known_world
+
+from backport import delivery
+from backport.cache import Cache
+from backport.errors import UsageError
+from backport.events import StageFinished
+from backport.options import Options
+from backport.record import RunRecord
+from backport.rundir import RunDir
+from backport.session import Session
+
+
+class Delivered:
+    """A picked series and the doors to deliver it through, once for each run."""
+
+    def __init__(self, folder):
+        self.world = known_world(folder / "world")
+        self.world.settle()
+        self.record = RunRecord.from_json(self.world.pick("--json").json)
+        self.folder = self.world.workspace / "series"
+
+    def deliver(self):
+        """Deliver in a run of its own: whether the series was reused, and the run's record."""
+        events = []
+        cache = Cache(self.world.cache)
+        with RunDir.open(cache.runs, SERIES, TARGET) as run:
+            session = Session(Options(SERIES, TARGET), cache, run, self.world.data, events.append)
+            same = ("base", "head", "tree", "picks", "adaptations", "upstream", "branch")
+            session.note(**{name: getattr(self.record, name) for name in same})
+            delivery.deliver_series(session)
+            (ended,) = [e for e in events if isinstance(e, StageFinished)]
+            return ended.cached, session.record
+
+
+@pytest.fixture
+def delivered(tmp_path):
+    return Delivered(tmp_path)
+
+
+def test_the_series_lies_beside_the_runs_and_gives_the_tree(delivered, tmp_path):
+    cached, record = delivered.deliver()
+    assert not cached
+    patches = sorted(delivered.folder.glob("*.patch"))
+    assert [p.name[:4] for p in patches] == ["0000", "0001", "0002", "0003"]
+    assert {g.name: g.outcome for g in record.gates} == {"series": "passed"}
+    where = delivered.world.workspace / record.id / record.artifacts["series"]
+    assert where.resolve() == delivered.folder
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", "-b", "main", str(delivered.world.base), str(clone))
+    who = ("-c", "user.name=R", "-c", "user.email=r@example.org")
+    git(clone, *who, "am", "-q", *(str(p) for p in patches[1:]))
+    assert git(clone, "rev-parse", "HEAD^{tree}") == delivered.record.tree
+
+
+def test_it_is_reused_while_it_is_what_was_proven(delivered):
+    assert [delivered.deliver()[0] for _ in range(2)] == [False, True]
+    path = delivered.folder / "0002-dock-Limit-how-many-can-dock.patch"
+    proven = path.read_bytes()
+    path.write_bytes(proven.replace(b"dock_limit", b"dock_other"))
+    assert not delivered.deliver()[0] and path.read_bytes() == proven
+    path.unlink()
+    assert not delivered.deliver()[0] and path.read_bytes() == proven
+    (delivered.world.workspace / "series.proven").write_text("")
+    assert [delivered.deliver()[0] for _ in range(2)] == [False, True]
+
+
+def test_another_head_is_another_series(delivered):
+    delivered.deliver()
+    commits = [p.commit for p in delivered.record.picks]
+    tree = git(delivered.world.base, "rev-parse", f"{commits[1]}^{{tree}}")
+    picks = delivered.record.picks[:2]
+    delivered.record = replace(delivered.record, head=commits[1], tree=tree, picks=picks)
+    assert not delivered.deliver()[0]
+    assert len(list(delivered.folder.glob("*.patch"))) == 3
+
+
+def test_an_unknown_form_is_refused(delivered, tmp_path):
+    ran = delivered.world.run("export", "--format", "quilts", "-o", str(tmp_path / "out"))
+    assert ran.code == 2 and "quilts" in ran.err and "patches" in ran.err
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError):
+        delivery.exporter("quilts")
+
+
+def test_a_report_is_written_for_any_run_that_has_a_base(delivered):
+    delivered.world.rules("")  # no rules at all: not even a cause
+    ran = delivered.world.pick("--json")
+    assert ran.code == 2 and "report" not in json.dumps(ran.json["artifacts"])
+    delivered.world.rules('cause = "x"\n', "10-all.toml").unlink()
+    ran = delivered.world.pick("--json")
+    assert ran.code == 3
+    html = delivered.world.workspace / ran.json["id"] / ran.json["artifacts"]["html"]
+    assert "dock: Limit how many can dock" in html.read_text()
