@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from backport import files
-from backport.errors import BackportError, Exit, Unavailable
+from backport.errors import BackportError, Exit, Interrupted, Unavailable
 from backport.process import ProcessFailed
 from backport.record import Failure
 
@@ -53,10 +53,10 @@ def ending(err: BaseException | None) -> tuple[Exit, Failure | None]:
     """The exit status of what ended with this error, and how a record tells it."""
     if err is None:
         return Exit.OK, None
+    if isinstance(err, (KeyboardInterrupt, Interrupted)):
+        hint = "run the same command again: it goes on where it was"
+        return Exit.INTERRUPTED, Failure("interrupted", hint)
     ours = explained(err)
     if ours is not None:
         return ours.exit_code, Failure(ours.message, ours.hint, str(ours.log or ""))
-    if isinstance(err, KeyboardInterrupt):
-        hint = "run the same command again: it goes on where it was"
-        return Exit.INTERRUPTED, Failure("interrupted", hint)
     return Exit.INTERNAL, Failure(f"{type(err).__name__}: {err}", "please report it as a bug")

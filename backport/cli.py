@@ -20,7 +20,7 @@ from backport import process
 from backport.blame import explained
 from backport.commands import look, work
 from backport.console import for_stream, render_error
-from backport.errors import Exit
+from backport.errors import Exit, Interrupted
 
 app = typer.Typer(
     name="backport",
@@ -90,7 +90,7 @@ def _ended(err: BaseException) -> int:
             where = getattr(getattr(err, "ctx", None), "command_path", "backport")
             _tell(f"error: {err.format_message()}\nnext: {where} --help")
             return int(Exit.USAGE)
-        case KeyboardInterrupt() | typer.Abort():
+        case KeyboardInterrupt() | Interrupted() | typer.Abort():
             _tell("interrupted; what was finished is kept: run the same command again to go on")
             return int(Exit.INTERRUPTED)
     ours = explained(err)
@@ -112,13 +112,13 @@ def entry() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    process.kill_descendants()
+    process.end_all()
     os._exit(code)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     """End every child first, so that threads which wait for one can fail in order."""
-    process.kill_descendants()
+    process.end_all()
     raise KeyboardInterrupt
 
 

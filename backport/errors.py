@@ -98,6 +98,12 @@ class GuestLost(BackportError):
     exit_code = Exit.GUEST
 
 
+class Interrupted(BackportError):
+    """The process is told to end; what another thread was waiting for is of no use any more."""
+
+    exit_code = Exit.INTERRUPTED
+
+
 class Unavailable(BackportError):
     """The machine lacks something: a tool, the network, room on the disk."""
 

@@ -11,16 +11,18 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from backport.errors import BackportError, ToolMissing
+from backport.errors import BackportError, Interrupted, ToolMissing
 
 PIPE_BYTES = 1 << 20
 STDERR_TAIL = 40  # lines of a failed command's talk that an error shows
+_ending = threading.Event()  # the process is told to end
 _LINE_END = re.compile(rb"(?<=\n)|(?<=\r)(?=[^\n])")
 
 
@@ -86,6 +88,7 @@ def run(
     """
     args = tuple(str(a) for a in argv)
     start = time.monotonic()
+    _demand_going()
     try:
         proc = subprocess.run(
             args,
@@ -99,6 +102,7 @@ def run(
         )
     except FileNotFoundError as err:
         raise _missing(args[0], cwd, err) from err
+    _demand_going()
     done = Completed(args, proc.returncode, proc.stdout, proc.stderr, time.monotonic() - start)
     if check and done.returncode:
         raise ProcessFailed(done)
@@ -125,6 +129,7 @@ def stream(
     start = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
     tail: list[str] = []
+    _demand_going()
     try:
         proc = subprocess.Popen(
             args,
@@ -151,6 +156,7 @@ def stream(
     except BaseException:
         kill_group(proc)
         raise
+    _demand_going()
     done = Completed(args, proc.returncode, "\n".join(tail).encode(), b"", time.monotonic() - start)
     if check and done.returncode:
         raise ProcessFailed(done, log=log)
@@ -165,6 +171,7 @@ def spawned(argv: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
     a guest must not run on without anybody reading what it says.
     """
     program = tuple(str(a) for a in argv)
+    _demand_going()
     require([("setpriv", "util-linux")])
     if shutil.which(program[0]) is None:
         raise ToolMissing(f"{program[0]}: not found", hint="backport doctor")
@@ -185,6 +192,7 @@ def spawned(argv: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
         kill_group(proc)
         assert proc.stdout is not None
         proc.stdout.close()
+    _demand_going()
 
 
 def exit_status(proc: subprocess.Popen[bytes], grace: float) -> int | None:
@@ -263,6 +271,7 @@ class _Piped:
     ) -> None:
         self._args = tuple(str(a) for a in argv)
         self._start = time.monotonic()
+        _demand_going()
         self._talk = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
         try:
             self._proc = subprocess.Popen(
@@ -288,6 +297,7 @@ class _Piped:
     def finish(self) -> None:
         """Wait for its end; `ProcessFailed` unless that was a good one."""
         self._proc.wait()
+        _demand_going()
         if self._proc.returncode:
             self._talk.seek(0)
             seconds = time.monotonic() - self._start
@@ -321,6 +331,20 @@ def kill_group(proc: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(proc.pid, signal.SIGKILL)
     proc.wait()
+
+
+def end_all() -> None:
+    """From here on no process of ours runs, and none starts: `run` and the others raise.
+
+    So a thread cannot take the death of its child for a result, nor go on with the next one.
+    """
+    _ending.set()
+    kill_descendants()
+
+
+def _demand_going() -> None:
+    if _ending.is_set():
+        raise Interrupted("interrupted")
 
 
 def kill_descendants() -> None:

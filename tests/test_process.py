@@ -264,3 +264,58 @@ def test_fed_writes_and_shows_why_it_could_not(tmp_path):
     ):
         for _ in range(100):
             pipe.write(b"x" * 65536)
+
+
+def test_once_everything_ends_nothing_starts_and_no_death_is_a_result(tmp_path):
+    """In a process of its own, because there is no way back."""
+    code = """
+import sys, threading, time
+from pathlib import Path
+from backport import process
+from backport.errors import Interrupted
+
+ends, begun = [], []
+def told(line):
+    begun.append(line)
+def guest():
+    with process.spawned(["sh", "-c", "echo up; sleep 60"]) as proc:
+        begun.append(proc.stdout.readline())
+        proc.stdout.read()
+def fed():
+    with process.fed(["sh", "-c", "exec sleep 60"]) as out:
+        begun.append("fed")
+        while True:
+            out.write(b"x" * 65536)
+def piped():
+    with process.pipeline(["sh", "-c", "echo up; sleep 60"], ["cat"]) as out:
+        begun.append(out.readline())
+        out.read()
+jobs = [
+    lambda: (begun.append("run"), process.run(["sleep", "60"], check=False)),
+    lambda: process.stream(["sh", "-c", "echo up; sleep 60"], told, log=Path("a"), check=False),
+    guest, fed, piped,
+]
+def work(job):
+    try:
+        job()
+    except Interrupted:
+        ends.append("interrupted")
+    except BaseException as err:
+        ends.append(repr(err))
+threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
+for thread in threads:
+    thread.start()
+while len(begun) < 5:
+    time.sleep(0.01)
+time.sleep(0.1)
+process.end_all()
+for thread in threads:
+    thread.join(5)
+    assert not thread.is_alive()
+for job in jobs:
+    work(job)
+print(ends)
+assert ends == ["interrupted"] * 10
+"""
+    done = run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
