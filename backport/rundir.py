@@ -87,9 +87,13 @@ class RunDir:
         return run
 
     def save(self, record: RunRecord) -> None:
-        """Write the record as it is now, with the seconds so far; the old one is replaced whole."""
+        """Write the record as it is now, with the seconds so far; the old one is replaced whole.
+
+        Only an ended one waits for the disk: that is slow, and a kill, unlike a power cut, loses
+        nothing that was written.
+        """
         self.record = replace(record, seconds=round(time.monotonic() - self._start, 3))
-        write_record(self.path, self.record)
+        write_record(self.path, self.record, lasting=record.outcome != RUNNING)
 
     def finish(self, record: RunRecord, exit_code: int, failure: Failure | None = None) -> None:
         """Write the last word: the verdict of `exit_code`, and when it was reached."""
@@ -265,21 +269,25 @@ def _fits(run: Found, name: str) -> bool:
 # -- writing
 
 
-def write_record(path: Path, record: RunRecord) -> None:
+def write_record(path: Path, record: RunRecord, *, lasting: bool = True) -> None:
     """Replace a folder's run.json by this record."""
     text = json.dumps(record.to_json(), indent=1, ensure_ascii=False)
-    write_atomic(path / RECORD, text.encode("utf-8", "backslashreplace") + b"\n")
+    write_atomic(path / RECORD, text.encode("utf-8", "backslashreplace") + b"\n", lasting=lasting)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Put `data` at `path` whole or not at all; a full disk is `Unavailable`, and loses nothing."""
+def write_atomic(path: Path, data: bytes, *, lasting: bool = False) -> None:
+    """Put `data` at `path` whole or not at all; a full disk is `Unavailable`, and loses nothing.
+
+    With `lasting` it has reached the disk when this returns.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with _room(path):
         try:
             with temporary.open("wb") as out:
                 out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
+                if lasting:
+                    out.flush()
+                    os.fsync(out.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -247,15 +247,15 @@ def test_abort_is_refused_while_a_run_is_at_work(tmp_path):
 def test_a_disk_that_fills_up_is_told_and_nothing_is_lost(tmp_path, monkeypatch, moment):
     world = known_world(tmp_path / "world")
     world.settle()
-    before, done, fsync = snapshot(world.base), [], os.fsync
+    before, done, move = snapshot(world.base), [], os.replace
 
-    def full(fd):
-        done.append(fd)
+    def full(old, new):
+        done.append(new)
         if len(done) >= moment:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        fsync(fd)
+        move(old, new)
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "replace", full)
     ran = world.pick("--json")
     monkeypatch.undo()
     assert ran.code == 69, ran.err

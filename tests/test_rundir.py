@@ -71,16 +71,17 @@ def test_each_stage_rewrites_the_record(tmp_path):
     assert sorted(p.name for p in run.path.iterdir()) == [".lock", "run.json"]
 
 
-def test_a_write_that_fails_keeps_the_old_record(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("call", "outcome"), [("replace", "running"), ("fsync", "passed")])
+def test_a_write_that_fails_keeps_the_old_record(tmp_path, monkeypatch, call, outcome):
     with begin(tmp_path) as run:
         before = (run.path / "run.json").read_bytes()
 
-        def full(_fd):
+        def full(*_):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(os, "fsync", full)
+        monkeypatch.setattr(os, call, full)
         with pytest.raises(Unavailable, match="no room left") as err:
-            run.save(replace(run.record, branch="lost"))
+            run.save(replace(run.record, branch="lost", outcome=outcome))
         assert "BACKPORT_CACHE" in err.value.hint
         assert (run.path / "run.json").read_bytes() == before
         assert not list(run.path.glob(".*.tmp"))
