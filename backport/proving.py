@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from backport import controls, files, guest, kernelimage, packaged, record
@@ -250,7 +250,8 @@ def test_kernel(
 def _kept(session: Session, request: GuestRequest) -> Path:
     initramfs = build_initramfs(guest.initramfs_request(request))
     image = hashlib.sha256(request.kernel.read_bytes()).hexdigest()
-    facts = json.dumps([image, initramfs.sha256, request.accel, sorted(request.cases)])
+    told = [image, initramfs.sha256, request.accel, request.boot_only]
+    facts = json.dumps([*told, *sorted((name, *cases) for name, cases in request.cases.items())])
     key = hashlib.sha256(facts.encode()).hexdigest()[:24]
     return session.cache.guest / "passed" / f"{key}.json"
 
@@ -260,12 +261,13 @@ def _reuse(session: Session, place: Path) -> bool:
         data = json.loads(place.read_bytes())
         tests = tuple(record.decode(record.Suite, item) for item in data["tests"])
         noted = record.decode(record.Guest, data["guest"])
-    except (OSError, ValueError, KeyError, record.RecordError):
+        log = Path(data["log"])
+    except (OSError, ValueError, KeyError, TypeError, record.RecordError):
         return False
     session.emit(StageStarted(guest.STAGE, "boot and selftests"))
-    session.note(tests=tests, guest=noted)
-    if Path(data["log"]).is_file():
-        session.artifact("console", Path(data["log"]))
+    session.note(tests=tests, guest=replace(noted, log=session.run.relative(log)))
+    if log.is_file():
+        session.artifact("console", log)
     session.gate("boot and tests", "passed", noted.detail)
     session.emit(StageFinished(guest.STAGE, f"{noted.outcome}: {noted.detail}", 0.0, cached=True))
     return True
