@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import io
 import json
 import re
@@ -12,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from minikernel import BACKPORT, SERIES, TARGET, Step, make_world
 
 from backport import blame, cli, errors, options, pipeline
@@ -161,14 +161,14 @@ def test_what_the_stream_cannot_show_is_replaced(monkeypatch):
 def test_help_lists_every_command_and_option(shared):
     whole = shared.run("--help")
     assert whole.code == 0
-    for name, command in cli.COMMANDS.items():
+    for name, command in typer.main.get_command(cli.app).commands.items():
         assert re.search(rf"^  {name} +\S", whole.out, re.M)
         ran = shared.run(name, "--help")
         assert ran.code == 0, name
-        for option in inspect.signature(command).parameters:
-            flag = {"all_": "--all", "form": "--format", "run": "RUN", "series": ""}.get(option)
-            wanted = f"--{option}" if flag is None else flag
-            assert wanted.lower() in ran.out.lower(), (name, option)
+        for param in command.params:
+            told = param.opts[0] if param.param_type_name == "option" else param.name
+            assert told.lower() in ran.out.lower(), (name, told)
+            assert param.help, f"{name} {told}: an option says what it is for"
 
 
 def test_no_arguments_show_the_help(shared):
