@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import os
 import re
 import shutil
-import tarfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -233,11 +231,13 @@ def write_slice(git: Git, tree: str, suites: tuple[Suite, ...], dest: Path) -> N
 
 
 def _unpack(tar: bytes, dest: Path) -> None:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
-            archive.extractall(dest, filter="data")
-    except OSError as err:
-        raise files.trouble(err, dest) from err
+    # By the program: Python 3.11.2, Debian 12's own, warns of nothing and filters nothing.
+    dest.mkdir(parents=True, exist_ok=True)
+    done = process.run(["tar", "-x", "-C", dest], stdin=tar, check=False)
+    if b"No space left" in done.stderr:
+        raise files.trouble(OSError(errno.ENOSPC, ""), dest)
+    if done.returncode:
+        raise process.ProcessFailed(done)
 
 
 def _cases_of(suite: Suite, source: Path) -> tuple[str, ...]:
