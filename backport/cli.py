@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 
 from backport import process
 from backport.blame import explained
-from backport.commands import look, work
+from backport.commands import look, rules, work
 from backport.console import for_stream, render_error
 from backport.errors import Exit, Interrupted
 
@@ -44,6 +44,11 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "report": look.report,
     "export": look.export,
     "doctor": look.doctor,
+    "explain": rules.explain,
+}
+
+GROUPS: Mapping[str, Mapping[str, Callable[..., None]]] = {
+    "rules": {"list": rules.list_, "check": rules.check, "mutate": rules.mutate_},
 }
 
 
@@ -68,6 +73,17 @@ def _shielded(command: Callable[..., None]) -> Callable[..., None]:
 
 for name, work_of in COMMANDS.items():
     app.command(name)(_shielded(work_of))
+
+for group_name, group in GROUPS.items():
+    group_app = typer.Typer(
+        name=group_name,
+        help=f"Commands about {group_name}.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    for name, work_of in group.items():
+        group_app.command(name)(_shielded(work_of))
+    app.add_typer(group_app)
 
 
 def main(argv: Sequence[str]) -> int:

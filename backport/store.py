@@ -73,6 +73,17 @@ class Store:
             return None
         return tree if self.git.ref(_ref(origin)) == tree.commit else None
 
+    def known(self) -> list[Tree]:
+        """Every finished import, the newest first, each with the source it was imported from."""
+        files_ = sorted(self._records.glob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
+        found = []
+        for file in files_:
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                tree = Tree(**json.loads(file.read_bytes()))
+                if self.git.ref(f"{REFS}/{file.stem}") == tree.commit:
+                    found.append(tree)
+        return found
+
     def import_files(
         self,
         origin: Origin,

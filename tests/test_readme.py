@@ -12,7 +12,7 @@ import pytest
 
 from backport import rules
 from backport.cache import Cache
-from backport.cli import COMMANDS
+from backport.cli import COMMANDS, GROUPS
 from backport.errors import Exit
 from backport.rundir import latest
 
@@ -36,7 +36,10 @@ def rows(heading):
 def test_every_command_is_in_the_table():
     named = [re.match(r"`backport ([a-z]+)", cell)[1] for cell in rows("command")]
     assert named == [*dict.fromkeys(named)]
-    assert set(named) == set(COMMANDS)
+    assert set(named) == {*COMMANDS, *GROUPS}
+    for group, commands in GROUPS.items():
+        row = next(line for line in README.splitlines() if f"| `backport {group}" in line)
+        assert re.findall(r"`([a-z]+)`", row) == [*commands]
 
 
 def test_every_exit_status_is_in_the_table():

@@ -1,0 +1,188 @@
+"""Commands about rules: rules list, rules check, rules mutate, and explain."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backport import explain as explaining
+from backport import files, manifest, mutate, rulecheck, ruleview
+from backport.cache import Cache
+from backport.commands import common
+from backport.commands.common import say, say_json
+from backport.console import ConsoleRenderer
+from backport.errors import GateFailed, UsageError
+from backport.events import Emit
+from backport.ground import Absence, Asked, known_ground, open_ground
+from backport.mutate import Mutation, Noticed
+from backport.rulecheck import Trial
+from backport.rules import read_rules
+
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="A target; may be repeated [all whose base is in the cache]."),
+]
+OneTarget = Annotated[str, typer.Option("--target", help="The target, a file of patches/targets/.")]
+Allowed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-compile", help="A rule that only the compiler misses, as you saw; repeatable."
+    ),
+]
+Markdown = Annotated[
+    Path | None, typer.Option("--markdown", help="Write the target's section of this file anew.")
+]
+
+
+def list_(
+    series: common.Series,
+    target: Targets = None,
+    upstream: common.Upstream = "",
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Every rule with its reason, and what it did on the targets at hand."""
+    file = manifest.series_path(manifest.find_data_root(), series)
+    rules = read_rules(file.parent / "rules")
+    with ConsoleRenderer(quiet=quiet) as emit:
+        tried, absent = _tried(series, target, upstream, emit)
+    if json:
+        say_json(ruleview.list_json(rules, tried, absent))
+    else:
+        say(ruleview.list_text(rules, tried, absent))
+
+
+def check(
+    series: common.Series,
+    target: Targets = None,
+    upstream: common.Upstream = "",
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Look for rules that are wrong, alike, unreachable or dead; exit 2 with all of them."""
+    data = manifest.find_data_root()
+    file = manifest.series_path(data, series)
+    rules = read_rules(file.parent / "rules")
+    with ConsoleRenderer(quiet=quiet) as emit:
+        tried, absent = _tried(series, target, upstream, emit)
+    unasked = set(_known_targets(data)) - {t.target for t in tried} - {a.name for a in absent}
+    others = [_unasked(data, name) for name in sorted(unasked)]
+    found = rulecheck.problems(manifest.read_series(file), rules, tried, [*absent, *others])
+    looked = {
+        "rules": len(rules),
+        "targets": [t.target for t in tried],
+        "not_looked_at": {a.name: a.why for a in [*absent, *others]},
+        "problems": [{"place": str(p.place), "text": p.text} for p in found],
+    }
+    if json:
+        say_json(looked)
+    else:
+        names = ", ".join(t.target for t in tried) or "no target"
+        say(f"{len(rules)} rules, tried on {names}: {len(found) or 'no'} problems")
+        for item in [*absent, *others]:
+            say(f"{item.name}: not looked at, {item.why}: no rule was taken for dead")
+    if found:
+        raise UsageError("\n".join(["rules are wrong:", *map(str, found)]), hint="correct them")
+
+
+def mutate_(
+    series: common.Series,
+    target: OneTarget = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    upstream: common.Upstream = "",
+    allow: Allowed = None,
+    markdown: Markdown = None,
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Remove each rule in turn and say which gate notices; exit 4 when none does."""
+    asked = Asked(manifest.find_data_root(), series, target, base, rev, upstream)
+    allowed = allow or []
+    with ConsoleRenderer(quiet=quiet) as emit:
+        ground = open_ground(asked, Cache.default(), emit)
+        unknown = set(allowed) - {rule.id for rule in ground.rules}
+        if unknown:
+            raise UsageError(f"--allow-compile {min(unknown)}: no such rule", hint="rules list")
+        found = mutate.mutate(ground, allowed, emit)
+    if markdown is not None:
+        command = _command(series, target, ground.base.label if base else "", allowed, markdown)
+        before = markdown.read_text("utf-8") if markdown.is_file() else ""
+        text = ruleview.mutations_markdown(before, ground, command, found)
+        files.write(markdown, text.encode())
+    if json:
+        say_json(ruleview.mutations_json(ground, found))
+    else:
+        say(ruleview.mutations_text(ground, found))
+    _demand_noticed(found)
+
+
+def explain(
+    series: common.Series,
+    what: Annotated[str, typer.Argument(help="A path, rule, commit or symbol [all].")] = "",
+    target: OneTarget = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    upstream: common.Upstream = "",
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Explain conflicts and adaptations: what upstream did, what the target has, which rule."""
+    asked = Asked(manifest.find_data_root(), series, target, base, rev, upstream)
+    with ConsoleRenderer(quiet=quiet) as emit:
+        result = explaining.explain(open_ground(asked, Cache.default(), emit), emit)
+    items = explaining.about(result.items, what)
+    if json:
+        say_json(ruleview.explained_json(result, items))
+    else:
+        say(ruleview.explained_text(result, items))
+
+
+def _known_targets(data: Path) -> list[str]:
+    return sorted(path.stem for path in data.glob("patches/targets/*.toml"))
+
+
+def _tried(
+    series: str, targets: list[str] | None, upstream: str, emit: Emit
+) -> tuple[list[Trial], list[Absence]]:
+    """The rules on each target, as far as its base is in the cache."""
+    data = manifest.find_data_root()
+    tried: list[Trial] = []
+    absent: list[Absence] = []
+    for name in targets or _known_targets(data):
+        ground = known_ground(Asked(data, series, name, upstream=upstream), Cache.default(), emit)
+        if isinstance(ground, Absence):
+            absent.append(ground)
+        else:
+            tried.append(rulecheck.try_rules(ground, emit))
+    return tried, absent
+
+
+def _unasked(data: Path, name: str) -> Absence:
+    target = manifest.read_target(manifest.target_path(data, name))
+    return Absence(name, target.version, "not asked for")
+
+
+def _command(series: str, target: str, base: str, allowed: list[str], markdown: Path) -> str:
+    """The command that writes the section again; a base of one's own goes by its label."""
+    words = ["backport", "rules", "mutate", series, "--target", target]
+    words += ["--base", base] if base else []
+    for name in allowed:
+        words += ["--allow-compile", name]
+    return shlex.join([*words, "--markdown", f"docs/{markdown.name}"])
+
+
+def _demand_noticed(found: list[Mutation]) -> None:
+    """Raise `GateFailed` for rules that no gate misses."""
+    missed = [m for m in found if m.notice.by is Noticed.NONE]
+    if missed:
+        idle = [m.rule.id for m in missed if m.idle]
+        others = [m.rule.id for m in missed if not m.idle]
+        lines = [f"{len(missed)} rules can go without a gate noticing"]
+        lines += [f"  without any effect: {', '.join(idle)}"] if idle else []
+        lines += [f"  with another result: {', '.join(others)}"] if others else []
+        hint = "remove an idle rule; a gate is missing for the others, or --allow-compile RULE"
+        raise GateFailed("\n".join(lines), hint=hint)

@@ -1,0 +1,212 @@
+"""Why a series looks as it does on a target: each conflict and each silent adaptation, explained.
+
+A conflict is what git's own merge leaves before any rule on conflicts; beside it stands the rule
+that settles it, or the rule that would. Everything is picked again in memory, nothing is recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from backport.conflict import Conflict, Region
+from backport.errors import UsageError
+from backport.events import Emit, Progress
+from backport.ground import Ground
+from backport.linediff import deltas
+from backport.pick import Outcome, Pick, Target, applicable, pick
+from backport.resolve import INCOMING, REGIONAL, WHOLE
+from backport.rule import Adaptation, LineDelta, Remove, Rule, Shim
+from backport.skeleton import skeletons
+
+STAGE = "explain"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How one rule bridges the difference; `added` and `dropped` are lines against upstream."""
+
+    rule: Rule
+    added: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One place where the target and upstream differ.
+
+    `kind` is why git's merge conflicts there, '' for an adaptation without a conflict. Upstream's
+    change is `removed` and `added`; `has` are the target's lines there, `lacks` what upstream has
+    around its change and the target has not.
+    """
+
+    sha: str
+    subject: str
+    path: str
+    symbol: str  # enclosing definition, '' at file level
+    kind: str
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    has: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    settled: Settled | None = None
+    skeleton: str = ""  # of a rule that would settle it, where none does
+
+    @property
+    def texts(self) -> str:
+        """All lines that it shows, for a search."""
+        own = (*self.settled.added, *self.settled.dropped) if self.settled else ()
+        return "".join([*self.removed, *self.added, *self.has, *own])
+
+
+@dataclass(frozen=True)
+class Explained:
+    """All places of a series on a target; `left` counts the commits behind one that stopped it."""
+
+    target: str
+    base: str  # label of the tree
+    items: tuple[Explanation, ...]
+    objections: tuple[str, ...]  # of the accounting and the form gate
+    left: int
+
+
+def explain(ground: Ground, emit: Emit) -> Explained:
+    """Pick the series and explain each place; it stops where a conflict has no rule.
+
+    Raises `RuleError` for a rule that does not match as often as it says.
+    """
+    items: list[Explanation] = []
+    objections: list[str] = []
+    onto, tree, total = ground.base.commit, ground.base.tree, len(ground.incoming)
+    for number, incoming in enumerate(ground.incoming):
+        emit(Progress(STAGE, number, total, "commits"))
+        rules = applicable(ground.rules, incoming, tree, ground.target)
+        result = pick(incoming, onto, tree, rules, ground.target)
+        items += explain_pick(result, bare(result, onto, tree, rules, ground.target))
+        objections += [*map(str, result.unaccounted), *result.misshapen]
+        if result.outcome is Outcome.CONFLICT:
+            return _explained(ground, items, objections, total - number - 1)
+        onto, tree = result.commit or onto, result.tree
+    return _explained(ground, items, objections, 0)
+
+
+def _explained(
+    ground: Ground, items: list[Explanation], objections: list[str], left: int
+) -> Explained:
+    return Explained(ground.name, ground.base.label, tuple(items), tuple(objections), left)
+
+
+def bare(
+    result: Pick, onto: str, tree: str, rules: Sequence[Rule], target: Target
+) -> tuple[Conflict, ...]:
+    """Every conflict of the merge itself, as the rules on conflicts get to see them."""
+    if not result.merged_conflicts:
+        return ()
+    before = [rule for rule in rules if isinstance(rule.action, INCOMING)]
+    return pick(result.incoming, onto, tree, before, target).conflicts
+
+
+def explain_pick(result: Pick, conflicts: Sequence[Conflict]) -> Iterator[Explanation]:
+    """What happened in one pick: `conflicts` are those of the merge, in the order of the pick.
+
+    The rules settle a path's regions from top to bottom, so the n-th that is settled there is the
+    n-th adaptation of that path by a rule on conflicts.
+    """
+    settling = (*REGIONAL, *WHOLE)
+    fired = {
+        path: iter([a for a in result.adaptations if a.path == path and _is(a, settling)])
+        for path in dict.fromkeys(conflict.path for conflict in conflicts)
+    }
+    left = [(c.path, c.region) for c in result.conflicts]
+    shown = list(skeletons(result))
+    known: dict[tuple[str, str], str] = {}
+    for conflict in sorted(conflicts, key=lambda c: c.path):
+        if (conflict.path, conflict.region) not in left:
+            yield _conflict(result, conflict, next(fired[conflict.path], None), "")
+            continue
+        place = conflict.path, conflict.symbol
+        if conflict.region is not None and place not in known:
+            known[place] = next((text for text in shown if _is_for(text, place)), "")
+        yield _conflict(result, conflict, None, known.get(place, ""))
+    yield from (_silent(result, a) for a in result.adaptations if not _is(a, settling))
+
+
+def _is(item: Adaptation, kinds: tuple[type, ...]) -> bool:
+    return isinstance(item.rule.action, kinds)
+
+
+def _is_for(skeleton: str, place: tuple[str, str]) -> bool:
+    path, symbol = place
+    within = f'\nwithin = "{symbol}"\n' in skeleton if symbol else "\nwithin = " not in skeleton
+    return f'\npath = "{path}"\n' in skeleton and within
+
+
+def _conflict(
+    result: Pick, conflict: Conflict, by: Adaptation | None, skeleton: str
+) -> Explanation:
+    region = conflict.region or Region((), (), ())
+    removed, added = changed(region.base, region.theirs)
+    lacks, _ = changed([line for line in region.base if line not in removed], region.ours)
+    return Explanation(
+        _sha(result), result.incoming.subject, conflict.path, conflict.symbol,
+        conflict.kind.value, removed, added, region.ours, lacks, settled(by), skeleton,
+    )  # fmt: skip
+
+
+def _silent(result: Pick, item: Adaptation) -> Explanation:
+    action = item.rule.action
+    symbol = action.symbol if isinstance(action, (Shim, Remove)) else item.rule.within
+    return Explanation(
+        _sha(result), result.incoming.subject, item.path, symbol, "", settled=settled(item)
+    )
+
+
+def settled(item: Adaptation | None) -> Settled | None:
+    """The rule with its lines, each as often as it came or went."""
+    if item is None:
+        return None
+    return Settled(item.rule, _repeated(item.delta, 1), _repeated(item.delta, -1))
+
+
+def _repeated(delta: LineDelta, sign: int) -> tuple[str, ...]:
+    return tuple(line for line, n in delta.items() for _ in range(n * sign))
+
+
+def changed(old: Sequence[str], new: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The lines that went and the lines that came, in order."""
+    found = deltas(old, new)
+    went = tuple(line for d in found for line in old[d.a1 : d.a2])
+    return went, tuple(line for d in found for line in new[d.b1 : d.b2])
+
+
+def _sha(result: Pick) -> str:
+    return (result.incoming.stands_for or (result.incoming.commit,))[0][:12]
+
+
+def about(items: Sequence[Explanation], what: str) -> tuple[Explanation, ...]:
+    """The items about a path, a folder, a file name, a rule, a commit or a symbol.
+
+    What names a place is asked first; only then, whether the word is in any line that is shown.
+    Raises `UsageError` when nothing is about it.
+    """
+    if not what:
+        return tuple(items)
+    word = re.compile(rf"(?<!\w){re.escape(what)}(?!\w)")
+    named = tuple(item for item in items if _names(item, what))
+    found = named or tuple(item for item in items if word.search(item.texts))
+    if not found:
+        paths = ", ".join(sorted({item.path for item in items})[:4])
+        raise UsageError(
+            f"{what}: no conflict and no adaptation is about it",
+            hint=f"name a path, a rule, a commit or a symbol; paths here: {paths or 'none'}",
+        )
+    return found
+
+
+def _names(item: Explanation, what: str) -> bool:
+    if item.settled and item.settled.rule.id == what:
+        return True
+    below = item.path == what or item.path.startswith(f"{what.rstrip('/')}/")
+    sha = len(what) >= 7 and what.startswith(item.sha[: len(what)])
+    return below or sha or item.path.endswith(f"/{what}") or item.symbol == what
