@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from backport.conflict import Conflict, Region
+from backport.conflict import Conflict, Kind, Region
 from backport.pick import Pick
 from backport.resolvers import additive
 from backport.rule import Additive, At, Grain, Take
@@ -21,6 +21,7 @@ _REPLAYS: tuple[tuple[str, Additive], ...] = (
     ('additive = "line"\nat = "end"  # or "start": look where it belongs', Additive(at=At.END)),
     ('additive = "word"', Additive(Grain.WORD)),
 )
+_ABSENT = 'absent = "FIXME"  # the file of the target where another rule puts the change'
 _TAKE = """\
 take = "theirs"  # or "ours"; what differs then, as substitutions:
 # then = [{ find = '', replace = '' }]"""
@@ -33,7 +34,7 @@ def describe(result: Pick, series: str) -> str:
     shown += [f"… and {more} more"] if more > 0 else []
     rules = list(skeletons(result))
     if not rules:
-        return "\n\n".join([*shown, "  no rule settles conflicts of this kind: resolve by hand"])
+        return "\n\n".join(shown)
     place = f"patches/{series}/rules/NAME.toml"
     head = f'rules that would settle it, for {place} (a new file begins with `cause = "…"`):'
     text = "\n\n".join([head, *rules])
@@ -43,6 +44,8 @@ def describe(result: Pick, series: str) -> str:
 def _conflict(conflict: Conflict) -> str:
     place = f"{conflict.path}" + (f", in {conflict.symbol}" if conflict.symbol else "")
     lines = [f"--- {place}: {conflict.kind}"]
+    if conflict.region is None and conflict.kind is not Kind.DELETED_HERE:
+        lines.append("  no rule settles this: resolve it by hand")
     if conflict.region is not None:
         for title, side in (
             ("upstream before", conflict.region.base),
@@ -55,7 +58,10 @@ def _conflict(conflict: Conflict) -> str:
 
 
 def skeletons(result: Pick) -> Iterator[str]:
-    """A rule for each path and definition with conflicts in it; whole files have none."""
+    """A rule for each path and definition with conflicts in it, and for each absent file."""
+    for conflict in result.conflicts:
+        if conflict.kind is Kind.DELETED_HERE:
+            yield _rule(conflict, result, [_ABSENT])
     regional = [c for c in result.conflicts if c.region is not None]
     regional.sort(key=lambda c: (c.path, c.symbol))
     for _, group in groupby(regional, key=lambda c: (c.path, c.symbol)):
@@ -64,22 +70,33 @@ def skeletons(result: Pick) -> Iterator[str]:
 
 def _skeleton(group: Sequence[Conflict], result: Pick) -> str:
     first = group[0]
-    sha = (result.incoming.stands_for or (result.incoming.commit,))[0][:12]
-    name = "-".join(filter(None, [Path(first.path).stem, first.symbol.strip("_"), sha[:7]]))
     others = [c for c in result.conflicts if c.path == first.path and c not in group]
     narrow = _has(group, others) if _shared(first, result, others) else ""
-    rows = [
-        "[[rule]]",
-        f'id = "{name.replace("/", "-")}"',
-        f'commits = ["{sha}"]',
-        f'path = "{first.path}"',
-        *([f'within = "{first.symbol}"'] if first.symbol else []),
-        *([f"has = {_literal(narrow)}"] if narrow else []),
-        *([f"count = {len(group)}"] if len(group) > 1 else []),
-        action([c.region for c in group if c.region is not None]),
-        'why = "FIXME: what the target has instead, and why this is right there"',
-    ]
-    return "\n".join(rows)
+    return _rule(
+        first,
+        result,
+        [
+            *([f'within = "{first.symbol}"'] if first.symbol else []),
+            *([f"has = {_literal(narrow)}"] if narrow else []),
+            *([f"count = {len(group)}"] if len(group) > 1 else []),
+            action([c.region for c in group if c.region is not None]),
+        ],
+    )
+
+
+def _rule(conflict: Conflict, result: Pick, rows: Sequence[str]) -> str:
+    sha = (result.incoming.stands_for or (result.incoming.commit,))[0]
+    name = "-".join(filter(None, [Path(conflict.path).stem, conflict.symbol.strip("_"), sha[:7]]))
+    return "\n".join(
+        [
+            "[[rule]]",
+            f'id = "{name.replace("/", "-")}"',
+            f'commits = ["{sha[:12]}"]',
+            f'path = "{conflict.path}"',
+            *rows,
+            'why = "FIXME: what the target has instead, and why this is right there"',
+        ]
+    )
 
 
 def action(regions: Sequence[Region]) -> str:

@@ -310,11 +310,12 @@ def test_a_stop_elsewhere_puts_a_begun_resolution_aside(stopped):
 # -- conflicts of whole files
 
 
-def whole(tmp_path, step, base=BASE, upstream=UPSTREAM):
-    world = make_world(tmp_path, (step, STEPS[2]), base=base, upstream=upstream)
+def whole(tmp_path, step, base=BASE, *, rule=False):
+    world = make_world(tmp_path, (step, STEPS[2]), base=base)
     ran = world.pick()
     assert ran.code == 3, ran.err
-    assert "[[rule]]" not in ran.err and "resolve by hand" in ran.err
+    assert ("[[rule]]" in ran.err) is ("absent = " in ran.err) is rule
+    assert ("no rule settles this: resolve it by hand" in ran.err) is not rule
     assert "not resolved yet" in world.run("continue").err
     return world, ran
 
@@ -340,10 +341,21 @@ def test_a_file_that_upstream_deletes_and_the_target_changed_may_stay(tmp_path):
     assert shown(world, "drivers/kept.c") == "int kept = 61;\n"
 
 
+def test_a_file_that_both_sides_add(tmp_path):
+    world, ran = whole(tmp_path, STEPS[0], {**BASE, "drivers/list.c": "int mine;\n"})
+    assert "drivers/list.c: both sides add the file" in ran.err
+    told = git(world.worktree, "status", "--porcelain").split("\n")
+    assert told == ["M  drivers/Makefile", "AA drivers/list.c"]
+    git(world.worktree, "checkout", "-q", "--theirs", "drivers/list.c")
+    git(world.worktree, "add", "drivers/list.c")
+    assert world.run("continue").code == 0
+    assert shown(world, "drivers/list.c") == STEPS[0].files["drivers/list.c"]
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_file_that_the_target_does_not_have(tmp_path, keep):
     step = Step("dock: Be newer", {"drivers/newer.c": "int newest;\n"})
-    world, ran = whole(tmp_path, step)
+    world, ran = whole(tmp_path, step, rule=True)
     assert "drivers/newer.c: the target does not have the file" in ran.err
     assert (world.worktree / "drivers/newer.c").read_text() == "int newest;\n"
     assert git(world.worktree, "status", "--porcelain") == "DU drivers/newer.c"
