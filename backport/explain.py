@@ -126,7 +126,7 @@ def explain_pick(result: Pick, conflicts: Sequence[Conflict]) -> Iterator[Explan
             yield _conflict(result, conflict, next(fired[conflict.path], None), "")
             continue
         place = conflict.path, conflict.symbol
-        if conflict.region is not None and place not in known:
+        if place not in known:
             known[place] = next((text for text in shown if _is_for(text, place)), "")
         yield _conflict(result, conflict, None, known.get(place, ""))
     yield from (_silent(result, a) for a in result.adaptations if not _is(a, settling))

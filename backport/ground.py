@@ -89,6 +89,11 @@ def open_ground(asked: Asked, cache: Cache, emit: Emit) -> Ground:
 
 def known_ground(asked: Asked, cache: Cache, emit: Emit) -> Ground | Absence:
     """The same from what is in the cache, or on this machine, alone."""
+    file = manifest.series_path(asked.data, asked.series)
+    target = manifest.read_target(manifest.target_path(asked.data, asked.target))
+    if ":" not in asked.upstream and not file.with_name("snapshot.toml").is_file():
+        why = "the series has no snapshot: name its upstream (--upstream git:WHERE)"
+        return Absence(target.name, target.version, why)
     store = Store(cache)
 
     def cached(spec: SourceSpec, version: Version) -> Tree | None:
@@ -104,7 +109,6 @@ def known_ground(asked: Asked, cache: Cache, emit: Emit) -> Ground | Absence:
     try:
         return _opened(asked, store, cache, cached, emit)
     except Unavailable as err:  # an upstream that is asked over the network
-        target = manifest.read_target(manifest.target_path(asked.data, asked.target))
         return Absence(target.name, target.version, err.message)
 
 
