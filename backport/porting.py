@@ -13,7 +13,7 @@ from backport.commit import Incoming
 from backport.crew import crew
 from backport.errors import GateFailed, UsageError
 from backport.events import Note
-from backport.gates import uapi
+from backport.gates import symbols, uapi
 from backport.history import Picked
 from backport.options import Until
 from backport.rule import Rule
@@ -23,6 +23,7 @@ from backport.session import Session
 from backport.snapshot import read_snapshot
 from backport.sources import obtain, spec_from_path
 from backport.target import SourceSpec, Target, Tree
+from backport.toolchain import arch_named
 from backport.upstreams.snapshot import SnapshotUpstream
 from backport.version import Version
 
@@ -258,6 +259,7 @@ def pick(session: Session, inputs: Inputs, request: history.Request) -> Picked:
             raise _stop(session, picked.stopped)
         talk.detail, talk.cached = _pick_detail(picked), picked.cached
         _note_gates(session, picked)
+        _find_symbols(session, inputs, request, picked)
         _compare_uapi(session, inputs, request, picked)
         branch.move(session.store.git, goal, picked.head)
     session.note(branch=goal.name, head=picked.head, tree=picked.tree)
@@ -310,8 +312,22 @@ def _note_gates(session: Session, picked: Picked) -> None:
     else:
         session.gate("accounting", "passed", "every line is upstream's or owned by a rule")
         session.gate("form", "passed", "no markers, no doubled definitions, parses no worse")
-    for name in ("symbols", "objects"):
-        session.gate(name, "not-run", LATER)
+
+
+def _find_symbols(
+    session: Session, inputs: Inputs, request: history.Request, picked: Picked
+) -> None:
+    """Whether the target or the series has every name that the picks use."""
+    steps = tuple(
+        symbols.Step(done.pick.subject, done.tree, done.pick.incoming) for done in picked.commits
+    )
+    arch = arch_named(inputs.target.arch).srcarch
+    result = symbols.check(symbols.Request(request.git, request.base.tree, steps, arch))
+    if result.missing:
+        names = ", ".join(dict.fromkeys(one.name for one in result.missing))
+        session.gate("symbols", "failed", names)
+        raise symbols.NamesMissing(result.missing)
+    session.gate("symbols", "passed", f"{result.total} identifiers, all known")
 
 
 def _compare_uapi(
@@ -324,7 +340,11 @@ def _compare_uapi(
         return
     numbers = uapi.read_uapi(file)
     trees = [incoming.commit for incoming in reversed(request.incoming)]
-    wrong = uapi.compare(session.store.git, numbers, trees, picked.tree)
+    try:
+        wrong = uapi.compare(session.store.git, numbers, trees, picked.tree)
+    except GateFailed as err:
+        session.gate("uapi", "failed", err.message)
+        raise
     if wrong:
         session.gate("uapi", "failed", "; ".join(wrong))
         text = "\n  ".join(["uapi: userspace would see other numbers than upstream's:", *wrong])

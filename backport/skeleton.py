@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -52,51 +54,55 @@ def _conflict(conflict: Conflict) -> str:
             ("target", conflict.region.ours),
             ("upstream after", conflict.region.theirs),
         ):
-            lines += [f"  {title}:", *(f"    | {line.rstrip()}" for line in side[:LINES])]
+            lines.append(f"  {title}:" if side else f"  {title}: nothing")
+            lines += [f"    | {line.rstrip()}" for line in side[:LINES]]
             lines += [f"    | … {len(side) - LINES} more lines"] if len(side) > LINES else []
     return "\n".join(lines)
 
 
 def skeletons(result: Pick) -> Iterator[str]:
-    """A rule for each path and definition with conflicts in it, and for each absent file."""
+    """A rule for each definition with conflicts in it, and for each absent file.
+
+    Paths for which it would be the same share it.
+    """
+    paths: dict[tuple[str, ...], list[str]] = {}
+    for path, rows in _rows(result):
+        paths.setdefault(rows, []).append(path)
+    names: Counter[str] = Counter()
+    sha = (result.incoming.stands_for or (result.incoming.commit,))[0]
+    for (symbol, *told), where in paths.items():
+        name = "-".join(filter(None, [Path(where[0]).stem, symbol.strip("_"), sha[:7]]))
+        names[name] += 1
+        yield "\n".join(
+            [
+                "[[rule]]",
+                f'id = "{name.replace("/", "-")}{f"-{names[name]}" if names[name] > 1 else ""}"',
+                f'commits = ["{sha[:12]}"]',
+                f'path = "{where[0]}"' if len(where) == 1 else f"paths = {json.dumps(where)}",
+                *told,
+                'why = "FIXME: what the target has instead, and why this is right there"',
+            ]
+        )
+
+
+def _rows(result: Pick) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """For each path: the symbol, then what a rule for it there would say."""
     for conflict in result.conflicts:
         if conflict.kind is Kind.DELETED_HERE:
-            yield _rule(conflict, result, [_ABSENT])
+            yield conflict.path, ("", _ABSENT)
     regional = [c for c in result.conflicts if c.region is not None]
     regional.sort(key=lambda c: (c.path, c.symbol))
-    for _, group in groupby(regional, key=lambda c: (c.path, c.symbol)):
-        yield _skeleton(list(group), result)
-
-
-def _skeleton(group: Sequence[Conflict], result: Pick) -> str:
-    first = group[0]
-    others = [c for c in result.conflicts if c.path == first.path and c not in group]
-    narrow = _has(group, others) if _shared(first, result, others) else ""
-    return _rule(
-        first,
-        result,
-        [
-            *([f'within = "{first.symbol}"'] if first.symbol else []),
-            *([f"has = {_literal(narrow)}"] if narrow else []),
-            *([f"count = {len(group)}"] if len(group) > 1 else []),
+    for (path, symbol), found in groupby(regional, key=lambda c: (c.path, c.symbol)):
+        group = list(found)
+        others = [c for c in regional if c.path == path and c not in group]
+        narrow = _has(group, others) if _shared(group[0], result, others) else ""
+        told = [
+            f'within = "{symbol}"' if symbol else "",
+            f"has = {_literal(narrow)}" if narrow else "",
+            f"count = {len(group)}" if len(group) > 1 else "",
             action([c.region for c in group if c.region is not None]),
-        ],
-    )
-
-
-def _rule(conflict: Conflict, result: Pick, rows: Sequence[str]) -> str:
-    sha = (result.incoming.stands_for or (result.incoming.commit,))[0]
-    name = "-".join(filter(None, [Path(conflict.path).stem, conflict.symbol.strip("_"), sha[:7]]))
-    return "\n".join(
-        [
-            "[[rule]]",
-            f'id = "{name.replace("/", "-")}"',
-            f'commits = ["{sha[:12]}"]',
-            f'path = "{conflict.path}"',
-            *rows,
-            'why = "FIXME: what the target has instead, and why this is right there"',
         ]
-    )
+        yield path, (symbol, *filter(None, told))
 
 
 def action(regions: Sequence[Region]) -> str:

@@ -171,6 +171,27 @@ def test_each_definition_gets_a_rule_of_its_own(tmp_path):
     assert text.count("\tstep_c();") == 2 and text.count("THIRD _new") == 1
 
 
+def test_two_copies_of_a_file_get_one_rule_and_its_places_narrow_ones(tmp_path):
+    names = ("include/many.h", "tools/include/many.h")
+    target, old = "#define A 1\n{}\n#define Z 1\n{}\n", ("one", "two")
+    new = ("one_new", "two_new")
+    theirs = target.format("one_new\n#define B 1", "two_new\n#define Y 1")
+    world = make_world(
+        tmp_path,
+        (Step("dock: Define more", dict.fromkeys(names, theirs)),),
+        base={**BASE, **dict.fromkeys(names, target.format(*old))},
+        upstream={**UPSTREAM, **dict.fromkeys(names, target.format(*new))},
+    )
+    err = world.pick().err
+    rules = err[err.index("  [[rule]]") : err.index("\nresolve them")]
+    assert f"paths = {json.dumps(list(names))}" in rules
+    world.rules(f'cause = "another dock"\n{rules}')
+    ran = world.pick()
+    assert ran.code == 0, ran.err
+    want = target.format("one\n#define B 1", "two\n#define Y 1")
+    assert [shown(world, name) for name in names] == [want, want]
+
+
 # -- continue
 
 
