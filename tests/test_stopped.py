@@ -143,7 +143,10 @@ def test_the_rule_from_the_message_settles_it(world):
 
 
 TWO = "int two_{n}(void)\n{{\n\tstep_a{m}();\n\tstep_b{m}();\n}}\n\n"
-FILE = "#define LIMIT {m}\n#define OTHER {m}\n\n"
+FILE = (
+    "#define LIMIT {m}\n#define OTHER {m}\n\nvoid step_c(void);\nvoid step_a{m}(void);\n"
+    "void step_b{m}(void);\n\n"
+)
 
 
 def many(mark, extra=""):
