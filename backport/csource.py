@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 Lines = Sequence[str]
 Span = tuple[int, int]
@@ -58,6 +59,11 @@ def join_lines(lines: Lines) -> bytes:
 
 def outline(lines: Lines) -> list[Definition]:
     """All definitions of a file, in order."""
+    return list(_outline(tuple(lines)))
+
+
+@lru_cache(maxsize=32)  # one file is asked about once for each conflict, rule and gate
+def _outline(lines: tuple[str, ...]) -> tuple[Definition, ...]:
     found = []
     index = 0
     while index < len(lines):
@@ -67,7 +73,7 @@ def outline(lines: Lines) -> list[Definition]:
             index = max(item.span[1], index + 1)
         else:
             index += 1
-    return found
+    return tuple(found)
 
 
 def locate(lines: Lines, name: str) -> list[Span]:

@@ -294,3 +294,13 @@ def test_a_guard_that_holds_more_stays(old, new):
 def test_a_definition_at_the_ends_of_the_file():
     text = lines("int f(void)\n{\n}\n")
     assert guarded(text, (0, 3)) == (0, 3)
+
+
+def test_what_is_remembered_of_a_text_is_not_told_of_another():
+    lines = ["int one;\n", "int two(void)\n", "{\n", "}\n"]
+    first = outline(lines)
+    assert [item.name for item in first] == ["two"]
+    first.clear()
+    assert [item.name for item in outline(lines)] == ["two"]
+    lines[1] = "int three(void)\n"
+    assert [item.name for item in outline(lines)] == ["three"]
