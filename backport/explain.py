@@ -7,6 +7,7 @@ that settles it, or the rule that would. Everything is picked again in memory, n
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -137,9 +138,9 @@ def _is(item: Adaptation, kinds: tuple[type, ...]) -> bool:
 
 
 def _is_for(skeleton: str, place: tuple[str, str]) -> bool:
-    path, symbol = place
-    within = f'\nwithin = "{symbol}"\n' in skeleton if symbol else "\nwithin = " not in skeleton
-    return f'\npath = "{path}"\n' in skeleton and within
+    (told,) = tomllib.loads(skeleton)["rule"]
+    paths = told.get("paths") or [told["path"]]
+    return place[0] in paths and told.get("within", "") == place[1]
 
 
 def _conflict(
