@@ -200,9 +200,9 @@ class Git:
         self, tree: str, pattern: str, paths: Sequence[str] = ()
     ) -> list[tuple[str, int, str]]:
         """Lines of a tree that match a basic extended regex: (path, line from 1, text)."""
-        done = self.run(
-            "grep", "-I", "-n", "-z", "-E", "-e", pattern, tree, "--", *paths, check=False
-        )
+        argv = ["grep", "-I", "-n", "-z", "-E", "-e", pattern, tree, "--", *paths]
+        # Matching bytes, not UTF-8, is ten times faster, and the names of C are ASCII.
+        done = self.run(*argv, env={"LC_ALL": "C"}, check=False)
         if done.returncode > 1:
             raise process.ProcessFailed(done)
         return [parse_grep_line(line, tree) for line in done.text.split("\n") if line]

@@ -312,6 +312,7 @@ def _note_gates(session: Session, picked: Picked) -> None:
     else:
         session.gate("accounting", "passed", "every line is upstream's or owned by a rule")
         session.gate("form", "passed", "no markers, no doubled definitions, parses no worse")
+    session.gate("objects", "not-run", LATER)
 
 
 def _find_symbols(

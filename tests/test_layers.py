@@ -25,17 +25,18 @@ LAYERS = {
         target version
     """,
     "readers": """
-        cpio cut elf intake kconfig kconfig_tree kconfig_why manifest rules snapshot tomlfile
-        warnings
+        cpio cut elf identifiers intake kconfig kconfig_tree kconfig_why manifest rules snapshot
+        tomlfile warnings
     """,
     "doors": "cache files git process rundir store",
     "history": """
-        branch explain gates gates.accounting gates.form gates.uapi ground history mutate pick
-        provenance resolve resolvers resolvers.additive resolvers.edits resolvers.incoming
-        rulecheck skeleton slices sources sources.apt sources.archive sources.debian
-        sources.directory sources.gitfetch sources.giturl sources.localrepo sources.locate
-        sources.records sources.tarball sources.tarstream stopped upstreams upstreams.gitrepo
-        upstreams.mail upstreams.mbox upstreams.objects upstreams.remote upstreams.snapshot
+        branch explain gates gates.accounting gates.form gates.symbols gates.uapi ground history
+        mutate pick provenance resolve resolvers resolvers.additive resolvers.edits
+        resolvers.incoming rulecheck skeleton slices sources sources.apt sources.archive
+        sources.debian sources.directory sources.gitfetch sources.giturl sources.localrepo
+        sources.locate sources.records sources.tarball sources.tarstream stopped upstreams
+        upstreams.gitrepo upstreams.mail upstreams.mbox upstreams.objects upstreams.remote
+        upstreams.snapshot
     """,
     "kernel": """
         build checkout configure controls guest initramfs kbuild kernelimage kvmprobe objects

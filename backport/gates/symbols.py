@@ -1,0 +1,283 @@
+"""Symbols: every name that the incoming code uses exists in the target or comes with the series.
+
+Looked at before any compile: calls, constants in capitals, types and headers in the lines that each
+pick adds. A name counts as known where a line looks like its definition, after this commit or an
+earlier one, and also where other code of the target mentions it: macros make names that no search
+finds, and a gate that cries wolf is switched off. What is left is in no line of the target's code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from backport.csource import split_lines
+from backport.errors import GateFailed
+from backport.git import Git
+from backport.identifiers import Kind, Use, defined_in, uses, words_of
+
+SUFFIXES = (".c", ".h")
+# Code that is no part of the kernel, and text that is no code.
+_ELSEWHERE = ("Documentation", "samples", "scripts", "tools", "usr")
+_HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+SHOWN = 20  # names that an error shows
+_AT_ONCE = 400  # names in one pattern
+
+BRIDGES: Mapping[Kind, str] = {
+    Kind.CALL: "a shim that defines it, a rewrite to what the target has, or the commit of it",
+    Kind.CONSTANT: "a shim that defines it, a pin for a member of an enum, or a rewrite",
+    Kind.TAG: "a shim that defines it, or a rewrite that drops it",
+    Kind.INCLUDE: "a rewrite that drops the line or names the target's header",
+}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A name that nothing brings; `upstream` is where upstream has it (`path:line`), '' unknown."""
+
+    name: str
+    kind: Kind
+    path: str
+    number: int
+    line: str
+    subject: str
+    upstream: str = ""
+
+    def __str__(self) -> str:
+        where = f"upstream has it in {self.upstream}; " if self.upstream else ""
+        return (
+            f"{self.path}:{self.number}: {self.kind} {self.name}: {self.line.strip()!r}\n"
+            f"    {where}what bridges it: {BRIDGES[self.kind]}"
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pick: the tree after it, and upstream's tree for the nearest definition."""
+
+    subject: str
+    tree: str
+    upstream: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """`base` is the target's tree; `arch` the directory below arch/."""
+
+    git: Git
+    base: str
+    steps: tuple[Step, ...]
+    arch: str = "x86"
+
+
+@dataclass(frozen=True)
+class Result:
+    """`total` names were looked up; `mentioned` are known only because other code says them."""
+
+    total: int
+    mentioned: tuple[str, ...]
+    missing: tuple[Missing, ...]
+
+
+class NamesMissing(GateFailed):
+    """Names that nothing brings, each with where it is used."""
+
+    def __init__(self, missing: Sequence[Missing]) -> None:
+        lines = [f"  {one}" for one in missing[:SHOWN]]
+        lines += [f"  and {len(missing) - SHOWN} more"] if len(missing) > SHOWN else []
+        super().__init__(
+            "\n".join(["symbols: neither the target nor the series defines:", *lines]),
+            hint="write the rule that bridges each, or add the commit that brings it to the series",
+        )
+        self.missing = tuple(missing)
+
+
+@dataclass
+class _Look:
+    """What one step adds, and the lines that hold it."""
+
+    step: Step
+    lines: dict[str, list[str]]  # changed C files, whole, as they are after the step
+    found: list[tuple[str, Use]] = field(default_factory=list)
+
+
+def check(request: Request) -> Result:
+    """Look up what each step's added lines use."""
+    looks = list(_looks(request))
+    names = {use.name for look in looks for _, use in look.found if use.kind is not Kind.INCLUDE}
+    target = _Target(request, names, {path for look in looks for path in look.lines})
+    missing = [one for look in looks for one in _missing(request, target, look)]
+    total = {use.name for look in looks for _, use in look.found}
+    lost = {one.name for one in missing}
+    return Result(len(total), tuple(sorted(target.only_mentioned - lost)), tuple(missing))
+
+
+def _looks(request: Request) -> Iterator[_Look]:
+    before = request.base
+    for step in request.steps:
+        changed = [
+            change.path
+            for change in request.git.changes(request.base, step.tree)
+            if change.new and _is_code(change.path)
+        ]
+        entries = request.git.entries(step.tree, changed) if changed else {}
+        blobs = {path: request.git.blob(entry.oid) for path, entry in entries.items()}
+        look = _Look(step, {path: split_lines(data) for path, data in blobs.items()})
+        for path, numbers in _added(request.git, before, step.tree).items():
+            if path in look.lines:
+                text = "".join(look.lines[path])
+                look.found += [(path, use) for use in uses(text, numbers)]
+        before = step.tree
+        yield look
+
+
+def _is_code(path: str) -> bool:
+    return path.endswith(SUFFIXES) and PurePosixPath(path).parts[0] not in _ELSEWHERE
+
+
+def _added(git: Git, before: str, after: str) -> dict[str, set[int]]:
+    """The numbers of the lines that a tree has over another, by path."""
+    found: dict[str, set[int]] = defaultdict(set)
+    path = ""
+    for line in git.diff(before, after, "-U0").decode("utf-8", "surrogateescape").split("\n"):
+        if line.startswith("diff --git "):
+            path = ""
+        elif line.startswith("+++ b/") and not path:
+            path = line[6:].rstrip("\t")
+        elif path and (hunk := _HUNK.match(line)):
+            first = int(hunk[1])
+            found[path] |= set(range(first, first + int(hunk[2] or 1)))
+    return found
+
+
+class _Target:
+    """What the target's own code says of the wanted names."""
+
+    def __init__(self, request: Request, names: Set[str], changed: Collection[str]) -> None:
+        self._git, self._base = request.git, request.base
+        self._changed = frozenset(changed)
+        self.defined: set[str] = set()  # by a file that the series leaves as it is
+        self._mentioned: set[str] = set()
+        self.only_mentioned: set[str] = set()
+        self._read(names, _scope(request.arch, changed))
+        self._far: set[str] = set()
+
+    def _read(self, names: Set[str], paths: Sequence[str]) -> None:
+        for path, _, line in _grep(self._git, self._base, names, paths):
+            words = words_of(line, names)
+            if path not in self._changed:
+                self.defined.update(defined_in(line, words))
+            private = path.endswith(".c") and line.startswith("static ")
+            if not private:
+                self._mentioned.update(words)
+
+    def mentions(self, names: Set[str]) -> set[str]:
+        """Which of the names any code of the target holds; the whole tree is searched once each."""
+        strange = set(names) - self._mentioned - self._far
+        if strange:
+            self._far |= strange
+            self._read(strange, ["*.c", "*.h", *(f":(exclude){name}" for name in _ELSEWHERE)])
+        return set(names) & self._mentioned
+
+
+def _scope(arch: str, changed: Collection[str]) -> list[str]:
+    """Headers, and the neighbours of what the series changes."""
+    folders = sorted({str(PurePosixPath(path).parent) for path in changed})
+    near = [f":(glob){folder}/*.[ch]" for folder in folders if not folder.startswith("include")]
+    return ["include", f"arch/{arch}/include", *near]
+
+
+def _grep(
+    git: Git, tree: str, names: Set[str], paths: Sequence[str]
+) -> Iterator[tuple[str, int, str]]:
+    # One alternation is quick; as many patterns git would try one after the other on each line.
+    ordered = sorted(names)
+    for start in range(0, len(ordered), _AT_ONCE):
+        some = "|".join(ordered[start : start + _AT_ONCE])
+        yield from git.grep(tree, rf"\b({some})\b", paths)
+
+
+def _missing(request: Request, target: _Target, look: _Look) -> Iterator[Missing]:
+    brought = _brought(look)
+    open_ = [
+        (path, use)
+        for path, use in look.found
+        if use.kind is not Kind.INCLUDE
+        and use.name not in target.defined
+        and use.name not in brought[""]
+        and use.name not in brought[path]
+    ]
+    mentioned = target.mentions({use.name for _, use in open_})
+    target.only_mentioned |= mentioned
+    lost = [(path, use) for path, use in open_ if use.name not in mentioned]
+    lost += _headers(request, look)
+    origins = _origins(request, look.step, [use for _, use in lost])
+    for path, use in lost:
+        line = look.lines[path][use.number - 1]
+        origin = origins.get(use.name, "")
+        yield Missing(use.name, use.kind, path, use.number, line, look.step.subject, origin)
+
+
+def _brought(look: _Look) -> Mapping[str, set[str]]:
+    """What the changed files define after the step: under '' for all, under a path for itself."""
+    names = {use.name for _, use in look.found}
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, lines in look.lines.items():
+        for line in lines:
+            words = words_of(line, names)
+            if words:
+                found[path].update(defined_in(line, words, private=True))
+                found[""].update(defined_in(line, words))
+    return found
+
+
+def _headers(request: Request, look: _Look) -> list[tuple[str, Use]]:
+    """Included headers that are in none of the usual places and that no other file includes."""
+    wanted = [(path, use) for path, use in look.found if use.kind is Kind.INCLUDE]
+    places = {use.name: _places(request.arch, path, use.name) for path, use in wanted}
+    every = sorted({place for some in places.values() for place in some})
+    there = request.git.entries(look.step.tree, every) if every else {}
+    left = [(path, use) for path, use in wanted if not there.keys() & set(places[use.name])]
+    known = _included(request, {use.name for _, use in left})
+    return [(path, use) for path, use in left if use.name not in known]
+
+
+def _places(arch: str, path: str, name: str) -> list[str]:
+    roots = ["include", "include/uapi", f"arch/{arch}/include", f"arch/{arch}/include/uapi"]
+    places = [f"{root}/{name}" for root in roots]
+    if name.startswith("asm/"):
+        places.append(f"include/asm-generic/{name[4:]}")
+    near = PurePosixPath(path).parent
+    while name.startswith("../"):
+        near, name = near.parent, name[3:]
+    return [*places, str(near / name)]
+
+
+def _included(request: Request, names: Set[str]) -> set[str]:
+    """What the target's own code includes, such as headers that are made by the build."""
+    if not names:
+        return set()
+    some = "|".join(re.escape(name) for name in sorted(names))
+    paths = ["*.c", "*.h", *(f":(exclude){name}" for name in _ELSEWHERE)]
+    found = request.git.grep(request.base, rf'^\s*#\s*include\s*[<"]({some})[>"]', paths)
+    lines = [line for _, _, line in found]
+    return {name for name in names if any(f"{name}>" in x or f'{name}"' in x for x in lines)}
+
+
+def _origins(request: Request, step: Step, lost: Iterable[Use]) -> dict[str, str]:
+    """Where upstream's tree defines the names, headers first."""
+    names = {use.name for use in lost if use.kind is not Kind.INCLUDE}
+    if not names:
+        return {}
+    paths = ["include", f"arch/{request.arch}/include", "kernel", "net", "lib", "drivers/net"]
+    found: dict[str, str] = {}
+    hits = sorted(
+        _grep(request.git, step.upstream, names, paths), key=lambda hit: not hit[0].endswith(".h")
+    )
+    for path, number, line in hits:
+        for name in defined_in(line, words_of(line, names)):
+            found.setdefault(name, f"{path}:{number}")
+    return found
