@@ -14,7 +14,7 @@ from enum import StrEnum
 from backport.commit import Incoming
 from backport.errors import ConflictsLeft, GateFailed, RuleError
 from backport.events import Emit, Progress
-from backport.gates import uapi
+from backport.gates import symbols, uapi
 from backport.git import Change
 from backport.ground import Ground
 from backport.pick import Outcome, Pick, applicable, pick
@@ -69,10 +69,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Course:
-    """A whole series on a target, commit by commit."""
+    """A whole series on a target, commit by commit; `missing` are names that nothing brings."""
 
     ground: Ground
     steps: tuple[Step, ...]
+    missing: frozenset[str]
 
     @property
     def rules(self) -> list[Rule]:
@@ -85,7 +86,7 @@ class Course:
 class Outlook:
     """What a gate at the end is asked about: the whole result with and without the rule."""
 
-    ground: Ground
+    course: Course
     paths: frozenset[str]  # that differ
     tree: str
 
@@ -118,7 +119,8 @@ def lay_course(ground: Ground, emit: Emit) -> Course:
         changes = git.changes(git.tree_of(incoming.parent), git.tree_of(incoming.commit))
         steps.append(Step(incoming, onto, tree, result.tree, tuple(changes), tuple(rules)))
         onto, tree = result.commit or onto, result.tree
-    return Course(ground, tuple(steps))
+    missing = frozenset(one.name for one in _missing(ground, tree))
+    return Course(ground, tuple(steps), missing)
 
 
 def _demand(result: Pick) -> None:
@@ -159,7 +161,7 @@ def _notice(course: Course, first: int, rule: Rule) -> tuple[Notice, bool]:
         changed = {c.path for c in git.changes(step.after, tree)}
     if not changed:
         return Notice(Noticed.NONE, "the result is the same without it"), True
-    return _final(Outlook(course.ground, frozenset(changed), tree)), False
+    return _final(Outlook(course, frozenset(changed), tree)), False
 
 
 def _reach(step: Step, changed: set[str], rule: Rule) -> set[str]:
@@ -211,9 +213,25 @@ def _final(outlook: Outlook) -> Notice:
     return Notice(Noticed.NONE, _counted(paths[0], len(paths)))
 
 
+def _symbols(outlook: Outlook) -> str:
+    """The names that nothing brings any more; '' if none, besides those with all rules."""
+    found = _missing(outlook.course.ground, outlook.tree)
+    new = {m.name: f"{m.kind} {m.name} in {m.path}" for m in reversed(found)}
+    left = sorted(new.keys() - outlook.course.missing)
+    return _counted(new[left[0]], len(left)) if left else ""
+
+
+def _missing(ground: Ground, tree: str) -> Sequence[symbols.Missing]:
+    """What the symbols gate says of the whole series as one step."""
+    if not ground.incoming:
+        return ()
+    step = symbols.Step("", tree, ground.git.tree_of(ground.incoming[-1].commit))
+    return symbols.check(symbols.Request(ground.git, ground.base.tree, (step,))).missing
+
+
 def _uapi(outlook: Outlook) -> str:
     """The numbers that userspace would see otherwise; '' if none, or if no header differs."""
-    ground = outlook.ground
+    ground = outlook.course.ground
     if ground.numbers is None or not outlook.paths & set(ground.numbers.headers):
         return ""
     upstream = [incoming.commit for incoming in reversed(ground.incoming)]
@@ -225,7 +243,10 @@ def _uapi(outlook: Outlook) -> str:
 
 
 # Gates on the whole result, asked in this order once no pick objects: where, '' for a pass.
-FINAL: tuple[tuple[Noticed, Callable[[Outlook], str]], ...] = ((Noticed.UAPI, _uapi),)
+FINAL: tuple[tuple[Noticed, Callable[[Outlook], str]], ...] = (
+    (Noticed.SYMBOLS, _symbols),
+    (Noticed.UAPI, _uapi),
+)
 
 
 def _allowed(mutation: Mutation, allowed: Sequence[str]) -> Mutation:

@@ -81,7 +81,7 @@ def test_another_rule_no_longer_matches(lay):
     theirs = BEFORE.replace("\treturn", "\tnew_call();\n\treturn")
     ground = lay({"a.c": BEFORE}, [{"a.c": BEFORE}, {"a.c": theirs}], first, second)
     assert noticed(ground)["first"] == (Noticed.RULE, "second no longer matches")
-    assert noticed(ground)["second"] == (Noticed.NONE, "a.c")
+    assert noticed(ground)["second"] == (Noticed.SYMBOLS, "call old_call2 in a.c")
 
 
 def test_a_definition_comes_twice(lay):
@@ -100,6 +100,18 @@ def test_a_line_lands_in_another_function(lay):
     drops = rule(Rewrite((Substitution(r"\tmiddle\(\);\n", ""),)), id="drops")
     ground = lay({"a.c": ours, **FREE}, [{"a.c": old, **FREE}, {"a.c": theirs, **FREED}], drops)
     assert noticed(ground) == {"drops": (Noticed.ACCOUNTING, "a.c: 1 line")}
+
+
+def test_a_name_is_missing(lay):
+    """Names that are missing with all rules, too, say nothing of this one."""
+    theirs = BEFORE.replace("\treturn", "\tnewer_call();\n\tstrange();\n\treturn")
+    held = rule(Rewrite((Substitution("newer_call", "old_call"),)), id="renames")
+    more = rule(Edit(Substitution("return 0", "return 1")), id="value")
+    ground = lay({"a.c": BEFORE}, [{"a.c": BEFORE}, {"a.c": theirs}], held, more)
+    assert noticed(ground) == {
+        "renames": (Noticed.SYMBOLS, "call newer_call in a.c"),
+        "value": (Noticed.NONE, "a.c"),
+    }
 
 
 def test_userspace_sees_another_number(lay):
@@ -150,7 +162,7 @@ def test_a_later_rule_asks_about_what_is_gone(lay):
         {"a.c": more, "b.c": called},
     ]
     ground = lay(states[0], states, insert, asks)
-    assert noticed(ground)["flag"] == (Noticed.NONE, "a.c and 1 more")
+    assert noticed(ground)["flag"] == (Noticed.SYMBOLS, "call new_call in b.c")
 
 
 def test_nothing_notices_and_nothing_changes_are_told_apart(lay):
@@ -213,9 +225,9 @@ def test_a_slice_gives_what_the_whole_pick_gives(lay, git, removed):
     whole = pick(ground.incoming[0], ground.base.commit, ground.base.tree, left, ground.target)
     assert (whole.outcome is Outcome.CONFLICT) == (mutation.notice.by is Noticed.CONFLICT)
     if whole.outcome is not Outcome.CONFLICT:
-        assert mutation.notice.by is Noticed.NONE
         changed = git.changes(course.steps[0].after, whole.tree)
-        assert mutation.notice.where == changed[0].path
+        assert mutation.notice.where.endswith(changed[0].path) and len(changed) == 1
+        assert mutation.notice.by is (Noticed.SYMBOLS if removed == "rename" else Noticed.NONE)
     assert applicable(rules, ground.incoming[0], ground.base.tree, ground.target) == list(rules)
 
 
