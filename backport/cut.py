@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from unidiff.patch import PatchSet
+
 from backport.csource import Lines, Span, locate
 from backport.errors import ManifestError, Place
 
@@ -182,11 +184,13 @@ def _run_end(last: re.Pattern[str], index: int, limit: int, newer: Lines) -> int
 
 def parse_hunks(diff: str) -> list[Hunk]:
     """Read `git diff -U0` output of two blobs into line spans."""
-    form = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.M)
-    return [Hunk(_span(m[1], m[2]), _span(m[3], m[4])) for m in form.finditer(diff)]
+    return [
+        Hunk(_span(h.source_start, h.source_length), _span(h.target_start, h.target_length))
+        for file in PatchSet(diff)
+        for h in file
+    ]
 
 
-def _span(start: str, count: str | None) -> Span:
-    size = 1 if count is None else int(count)
-    first = int(start) - 1 if size else int(start)
+def _span(start: int, size: int) -> Span:
+    first = start - 1 if size else start
     return first, first + size

@@ -287,6 +287,8 @@ diff --git a/x b/y
 -a
 -b
 @@ -0,0 +1,3 @@
++a
++b
 +c
 \\ No newline at end of file
 """
