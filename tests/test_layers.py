@@ -39,7 +39,7 @@ LAYERS = {
         upstreams.snapshot
     """,
     "kernel": """
-        build checkout configure controls guest initramfs kbuild kernelimage kvmprobe objects
+        bisect build checkout configure controls guest initramfs kbuild kernelimage kvmprobe objects
         packaged parsers parsers.console parsers.ktap parsers.splats parsers.test_progs parsers.tree
         parsers.verdict runners runners.base runners.qemu selftests toolchain
     """,

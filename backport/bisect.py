@@ -1,0 +1,176 @@
+"""The objects gate: every commit's touched objects compile, so that the series bisects.
+
+Each commit's tree is written into a source directory of its own and compiled in an O= directory of
+its own: in the kernel's, the headers' new times would have make build half of it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from backport import files, kbuild
+from backport.build import BuildRequest, make_of
+from backport.checkout import checkout
+from backport.errors import BuildFailed, GateFailed
+from backport.events import Emit, Note, Progress, StageFinished, StageStarted, silent
+from backport.git import Git
+from backport.objects import ObjectOutcome, ObjectResult, objects
+from backport.process import ProcessFailed
+from backport.toolchain import arch_named, probe
+
+STAGE = "objects"
+RECIPE = 1  # part of every key: raise it when the same inputs give another result
+SHOWN = 8  # failed objects that an error shows
+
+
+@dataclass(frozen=True)
+class Step:
+    """One picked commit, and the tree after it."""
+
+    subject: str
+    commit: str
+    tree: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """`base` is the tree before the first step, `config` the final kernel's configuration.
+
+    `source` and `out` are directories of this gate's own; `cache` keeps what passed.
+    """
+
+    git: Git
+    base: str
+    steps: tuple[Step, ...]
+    config: Path
+    source: Path
+    out: Path
+    cache: Path
+    log: Path
+    arch: str = "x86_64"
+    variables: Mapping[str, str] = field(default_factory=dict)
+    jobs: int = 0
+    emit: Emit = silent
+
+
+@dataclass(frozen=True)
+class Result:
+    """Every step passed; `built` objects of them compiled, `left_out` paths are not configured."""
+
+    built: int
+    left_out: tuple[str, ...]
+    seconds: float
+    cached: bool
+
+
+class ObjectsFailed(GateFailed):
+    """A commit of the series does not compile by itself."""
+
+    def __init__(self, step: Step, failed: Sequence[ObjectResult], log: Path) -> None:
+        lines = [f'objects: "{step.subject}" ({step.commit[:12]}) does not compile by itself:']
+        for one in failed[:SHOWN]:
+            lines += [f"  {one.path}", *(f"    {line}" for line in one.errors)]
+        lines += [f"  and {len(failed) - SHOWN} more"] if len(failed) > SHOWN else []
+        hint = "bind what is missing to this commit with a rule, or change the order of the series"
+        super().__init__("\n".join(lines), hint=hint, log=log)
+        self.step = step
+        self.failed = tuple(failed)
+
+
+def compile_steps(request: Request) -> Result:
+    """Compile what each step touches, in order; a step that passed before is not done again.
+
+    Raises `ObjectsFailed` at the first step that does not compile, `BuildFailed` when its
+    configuration cannot be made, `Unavailable` when the disk is full.
+    """
+    start = time.monotonic()
+    request.emit(StageStarted(STAGE, f"objects of {len(request.steps)} commits"))
+    built, left_out, cached = 0, set[str](), True
+    for number, (step, paths) in enumerate(touched(request)):
+        key = request.cache / f"{_key(request, step, paths)}.json"
+        kept = kbuild.read_stamp(key)
+        if not kept:
+            cached = False
+            request.emit(Progress(STAGE, number, len(request.steps), "commits"))
+            kept = _compile(request, step, paths)
+            files.write(key, json.dumps(kept).encode())
+        built += len(kept["built"])
+        left_out |= set(kept["left_out"])
+    seconds = time.monotonic() - start
+    detail = f"{len(request.steps)} commits, {built} objects"
+    request.emit(StageFinished(STAGE, detail, seconds, cached))
+    return Result(built, tuple(sorted(left_out)), seconds, cached)
+
+
+def touched(request: Request) -> list[tuple[Step, tuple[str, ...]]]:
+    """Each step with the source files to compile after it.
+
+    A header counts for the source files that the series touches: for those it was changed.
+    """
+    changes = []
+    before = request.base
+    for step in request.steps:
+        changes.append(request.git.changes(before, step.tree))
+        before = step.tree
+    every = sorted({c.path for some in changes for c in some if c.path.endswith(".c")})
+    rows = []
+    for step, some in zip(request.steps, changes, strict=True):
+        own = {c.path for c in some if c.new and c.path.endswith(".c")}
+        if any(c.path.endswith(".h") for c in some):
+            own |= request.git.entries(step.tree, every).keys() if every else set()
+        rows.append((step, tuple(sorted(own))))
+    return rows
+
+
+def _key(request: Request, step: Step, paths: Sequence[str]) -> str:
+    parts = {
+        "recipe": RECIPE,
+        "tree": step.tree,
+        "paths": list(paths),
+        "config": kbuild.sha256_file(request.config),
+        "arch": asdict(arch_named(request.arch)),
+        "toolchain": probe().identity,
+        "variables": dict(request.variables),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _compile(request: Request, step: Step, paths: Sequence[str]) -> dict[str, list[str]]:
+    """Compile one step; the paths that were built, and those that the configuration leaves out."""
+    if not paths:
+        return {"built": [], "left_out": []}
+    request.emit(Note(STAGE, f"{step.commit[:12]} {step.subject}: {len(paths)} files"))
+    checkout(request.git, step.tree, request.source)
+    build = BuildRequest(
+        request.source,
+        request.out,
+        request.log,
+        step.tree,
+        request.arch,
+        request.variables,
+        request.jobs,
+    )
+    _configure(request, build)
+    results = objects(build, paths)
+    failed = [one for one in results if one.outcome is ObjectOutcome.FAILED]
+    if failed:
+        raise ObjectsFailed(step, failed, request.log)
+    done = [one.path for one in results if one.outcome is ObjectOutcome.BUILT]
+    return {"built": done, "left_out": sorted(set(paths) - set(done))}
+
+
+def _configure(request: Request, build: BuildRequest) -> None:
+    """The final configuration, less what this step does not know yet: that is no loss."""
+    with kbuild.locked(request.out, STAGE, request.emit) as lock:
+        shutil.copyfile(request.config, request.out / ".config")
+        try:
+            make_of(build).run("olddefconfig", log=request.log, lock=lock)
+        except ProcessFailed as err:
+            text = f"make olddefconfig failed\n{err.message}"
+            raise BuildFailed(text, log=request.log) from err
