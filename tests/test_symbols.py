@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from kernelish import make_tree
+from minikernel import RULE, make_world
 
+from backport.errors import Exit
 from backport.gates.symbols import Request, Step, check
 from backport.git import Git
 from backport.identifiers import Kind, blanked, defined_in, uses
@@ -196,3 +198,16 @@ def test_macro_parameters_and_pasted_halves_are_not_uses():
 )
 def test_what_a_line_defines(line, yes):
     assert list(defined_in(line, {"NAME"})) == (["NAME"] if yes else [])
+
+
+def test_the_command_line_stops_before_the_branch_and_says_what_would_bridge_it(tmp_path):
+    world = make_world(tmp_path / "world")
+    rules = RULE.format(sha=world.shas[1][:12])
+    world.rules(rules.replace("\\1\\tdock_limit", "\\1\\tdock_newer"))
+    ran = world.pick("--json")
+    gates = {gate["name"]: gate for gate in ran.json["gates"]}
+    assert (ran.code, gates["symbols"]["outcome"]) == (Exit.GATE, "failed")
+    assert gates["symbols"]["detail"] == "dock_newer"
+    assert "drivers/core.c:11: call dock_newer: 'dock_newer(dock);'" in ran.err
+    assert "what bridges it: a shim" in ran.err
+    assert world.head() == ""
