@@ -61,6 +61,7 @@ THIRD_PARTY = {
     "rich": {"console", "summary"},
     "tree_sitter": {"gates.form"},
     "tree_sitter_c": {"gates.form"},
+    "unidiff": {"cut"},
     "typer": {"cli", "commands.common", "commands.look", "commands.rules", "commands.work"},
 }
 
