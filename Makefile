@@ -27,7 +27,7 @@ check: setup
 	$(VENV)/bin/ruff check backport tests
 	$(VENV)/bin/ruff format --check -q backport tests
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -q -n 2 -m "not e2e and not network"
+	$(VENV)/bin/python -m pytest -q -n 3 -m "not e2e and not network and not slow"
 
 setup: packages $(READY)
 

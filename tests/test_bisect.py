@@ -10,6 +10,8 @@ from backport.bisect import ObjectsFailed, Request, Step, compile_steps, touched
 from backport.errors import Exit
 from backport.git import Git
 
+pytestmark = pytest.mark.slow
+
 CONFIG = "CONFIG_TINY=y\nCONFIG_NET=y\nCONFIG_LATER=y\n"
 
 

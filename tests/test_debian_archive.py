@@ -21,6 +21,8 @@ from backport.sources.archive import Archive, Package, newest
 from backport.store import Store
 from backport.target import DebianSource
 
+pytestmark = pytest.mark.slow
+
 SUITES = ("bookworm", "bookworm-security")
 
 

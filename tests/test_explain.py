@@ -28,6 +28,8 @@ from backport.rule import (
     Take,
 )
 
+pytestmark = pytest.mark.slow
+
 OURS = BASE_C.replace("#include <linux/newer.h>\n", "#include <linux/older.h>\n").replace(
     "\treturn dock_newer(dock);\n", "\treturn dock_older(dock);\n"
 )

@@ -30,6 +30,8 @@ from minikernel import (
     write_tree,
 )
 
+pytestmark = pytest.mark.slow
+
 FILES = {f"lib/far{n // 50}/{n}.c": f"int far_{n};\n" * 40 for n in range(250)}
 MORE = tuple(Step(f"dock: Step {n}", {f"drivers/step{n}.c": f"int step{n};\n"}) for n in range(3))
 SOON = 3.0  # seconds in which an interrupt has to end everything

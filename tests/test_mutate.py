@@ -27,6 +27,8 @@ from backport.rule import (
     Take,
 )
 
+pytestmark = pytest.mark.slow
+
 BEFORE = "int a;\nint b;\n\nint dock(void)\n{\n\told_call();\n\treturn 0;\n}\n"
 NEWER = BEFORE.replace("int b;\n", "int newer;\n")  # what upstream had there before
 UAPI = "enum dock {\n\tDOCK_ONE,\n%s\tDOCK_MAX,\n};\n"

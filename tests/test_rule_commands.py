@@ -16,6 +16,8 @@ from backport.rule import Additive, Edit, Question, Substitution
 from backport.series import Role, Series, SeriesCommit
 from backport.version import Range, Version
 
+pytestmark = pytest.mark.slow
+
 SHA = "1" * 40
 SERVED = "3" * 40
 

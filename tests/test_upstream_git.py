@@ -19,6 +19,8 @@ from backport.upstreams.objects import all_objects, compare_trees, read_objects
 from backport.upstreams.remote import Fetched, human_size
 from backport.version import Version
 
+pytestmark = pytest.mark.slow
+
 FILES, COMMITS = 3000, 2200
 WANTED = (5, 700, 1500, 2199)
 
