@@ -27,7 +27,7 @@ from backport.toolchain import arch_named
 from backport.upstreams.snapshot import SnapshotUpstream
 from backport.version import Version
 
-LATER = "not part of this version of the tool"
+LATER = "comes with the build"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from backport import controls, files, guest, kernelimage, packaged, record
+from backport import bisect, controls, files, guest, kernelimage, packaged, record
 from backport.build import BuildRequest, BuildResult, build
 from backport.checkout import checkout
 from backport.configure import ConfigLost, ConfigureRequest, ConfigureResult, configure
@@ -67,7 +67,39 @@ def build_kernel(session: Session, inputs: Inputs, picked: Picked) -> BuildResul
         )
     )
     _note_build(session, result)
+    _compile_steps(session, inputs, picked, result.config)
     return result
+
+
+def _compile_steps(session: Session, inputs: Inputs, picked: Picked, config: Path) -> None:
+    """Whether the series bisects: each commit's objects, in directories beside the kernel's."""
+    name = f"{inputs.series.name}-{inputs.target.name}-objects"
+    steps = tuple(
+        bisect.Step(done.pick.subject, done.pick.commit, done.tree)
+        for done in picked.commits
+        if done.pick.commit
+    )
+    request = bisect.Request(
+        session.store.git,
+        picked.base.tree,
+        steps,
+        config,
+        session.cache.trees / name,
+        session.cache.build / name,
+        session.cache.build / "bisected",
+        session.run.log("objects"),
+        inputs.target.arch,
+        inputs.target.make_variables,
+        session.options.jobs,
+        session.emit,
+    )
+    try:
+        result = bisect.compile_steps(request)
+    except bisect.ObjectsFailed as err:
+        session.gate("objects", "failed", err.message.splitlines()[0])
+        raise
+    detail = f"{len(steps)} commits compile by themselves, {result.built} objects"
+    session.gate("objects", "passed", detail)
 
 
 def _configure(
