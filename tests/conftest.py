@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+def pytest_itemcollected(item):
+    """Before xdist reads the groups, which it does as soon as all is collected."""
+    if item.get_closest_marker("e2e"):
+        item.add_marker(pytest.mark.xdist_group("e2e"))
