@@ -21,7 +21,8 @@ run: setup
 test check: PACKAGES += $(TEST_PACKAGES)
 
 test: setup
-	$(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup
+	$(VENV)/bin/python -m pytest -q -n 2 -m "not e2e"
+	$(VENV)/bin/python -m pytest -q -m e2e
 
 check: setup
 	$(VENV)/bin/ruff check backport tests
