@@ -26,6 +26,7 @@ from backport.selftests import SUITES, SelftestsRequest, SelftestsResult, build_
 from backport.session import Session
 from backport.sources.archive import Archive
 from backport.target import ControlKernel
+from backport.warnings import per_file
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,6 @@ def _note_config(session: Session, inputs: Inputs, result: ConfigureResult) -> N
 
 
 def _note_build(session: Session, result: BuildResult) -> None:
-    counts: dict[str, int] = {}
-    for warning in result.warnings:
-        counts[warning.file] = counts.get(warning.file, 0) + 1
     session.note(
         build=record.Build(
             image=session.run.relative(result.image),
@@ -149,7 +147,7 @@ def _note_build(session: Session, result: BuildResult) -> None:
             warnings=len(result.warnings),
             compiler=result.compiler,
             cached=result.cached,
-            warning_files=counts,
+            warning_files=per_file(result.warnings),
         )
     )
     session.artifact("image", result.image)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backport.csource import split_text
-from backport.errors import ManifestError, Place, RuleError
+from backport.errors import Place, RuleError
 from backport.rule import (
     Absent,
     Action,
@@ -216,6 +216,3 @@ def regex(table: Table, key: str, *, required: bool = False) -> str:
     except re.error as err:
         raise table.error(key, f"is not a regular expression: {err}") from err
     return text
-
-
-__all__ = ["ManifestError", "at_least_none", "read_rules", "regex", "some"]
