@@ -46,6 +46,7 @@ class GuestRequest:
     module_root: Path | None = None
     accel: str = kvmprobe.AUTO
     arguments: tuple[str, ...] = ()
+    memory: int = BootRequest.memory  # MiB
     deadline: float = BootRequest.deadline
     silence: float = BootRequest.silence
     label: str = "boot and selftests"
@@ -95,6 +96,7 @@ def run(request: GuestRequest, emit: Emit) -> GuestResult:
         image.path,
         request.log,
         request.arguments,
+        request.memory,
         deadline=request.deadline,
         silence=request.silence,
     )

@@ -15,6 +15,7 @@ from backport.target import (
     ControlKernel,
     DebianSource,
     DirectorySource,
+    Flavour,
     GitSource,
     LocalRepoSource,
     SourceSpec,
@@ -226,3 +227,23 @@ _SOURCES: Mapping[str, Callable[[Table, Path], SourceSpec]] = {
     "directory": _directory,
     "tarball": _tarball,
 }
+
+
+# -- flavours
+
+
+def read_flavour(root: Path, name: str) -> Flavour:
+    """The row of kconfig/flavours.toml; an unknown name is a `UsageError` that lists the known."""
+    table = load(root / "kconfig" / "flavours.toml")
+    known = {flavour.name: flavour for flavour in map(_flavour, table.tables("flavour"))}
+    table.done()
+    _known_name("flavour", name, [*known])
+    return known[name]
+
+
+def _flavour(row: Table) -> Flavour:
+    values = {key: row.integer(key) for key in ("memory", "patience")}
+    for key, value in values.items():
+        if value < 1:
+            raise row.error(key, f"{value} is not enough for a guest", hint="1 or more")
+    return Flavour(row.string("name"), _fragments(row), **values)

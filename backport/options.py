@@ -42,6 +42,7 @@ class Options:
     accel: Accel = Accel.AUTO
     jobs: int = 0
     refresh: bool = False
+    flavour: str = ""  # of kconfig/flavours.toml
 
     @property
     def branch_name(self) -> str:
@@ -60,7 +61,7 @@ class Options:
     def argv(self) -> list[str]:
         """The command that does the same again."""
         words = ["backport", self.until.name.lower(), self.series, "--target", self.target]
-        for flag in ("base", "rev", "upstream", "branch"):
+        for flag in ("base", "rev", "upstream", "branch", "flavour"):
             value = getattr(self, flag)
             words += [f"--{flag}", value] if value else []
         words += ["--force"] if self.force else []

@@ -22,7 +22,7 @@ from backport.series import Series
 from backport.session import Session
 from backport.snapshot import read_snapshot
 from backport.sources import obtain, spec_from_path
-from backport.target import SourceSpec, Target, Tree
+from backport.target import Flavour, SourceSpec, Target, Tree
 from backport.toolchain import arch_named
 from backport.upstreams.snapshot import SnapshotUpstream
 from backport.version import Version
@@ -35,10 +35,17 @@ class Inputs:
     """What was read before any work: the data files, and where the base comes from."""
 
     series: Series
-    target: Target
+    target: Target  # with the flavour's fragments, where one is asked for
     rules: tuple[Rule, ...]
     spec: SourceSpec
     snapshot_file: Path
+    flavour: Flavour | None = None
+
+    @property
+    def build_name(self) -> str:
+        """The folder that its kernel is built in: each flavour has one of its own."""
+        parts = (self.series.name, self.target.name, self.flavour.name if self.flavour else "")
+        return "-".join(filter(None, parts))
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,10 @@ def read_inputs(session: Session) -> Inputs:
     series_file = manifest.series_path(root, options.series)
     target = manifest.read_target(manifest.target_path(root, options.target))
     spec = spec_from_path(Path(options.base), rev=options.rev) if options.base else target.source
+    session.note(flavour=options.flavour)
+    flavour = manifest.read_flavour(root, options.flavour) if options.flavour else None
+    if flavour is not None:
+        target = replace(target, fragments=(*target.fragments, *flavour.fragments))
     _check_kind(options.upstream)
     return Inputs(
         series=manifest.read_series(series_file),
@@ -66,6 +77,7 @@ def read_inputs(session: Session) -> Inputs:
         rules=read_rules(series_file.parent / "rules"),
         spec=spec,
         snapshot_file=series_file.parent / "snapshot.toml",
+        flavour=flavour,
     )
 
 

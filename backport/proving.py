@@ -25,7 +25,7 @@ from backport.porting import Drops, Inputs
 from backport.selftests import SUITES, SelftestsRequest, SelftestsResult, build_selftests
 from backport.session import Session
 from backport.sources.archive import Archive
-from backport.target import ControlKernel
+from backport.target import ControlKernel, Flavour
 from backport.warnings import per_file
 
 
@@ -43,6 +43,7 @@ class Harness:
 
     selftests: SelftestsResult
     packages: Packages
+    flavour: Flavour | None = None
 
 
 # -- configure and build
@@ -50,10 +51,9 @@ class Harness:
 
 def build_kernel(session: Session, inputs: Inputs, picked: Picked) -> BuildResult:
     """Check the tree out, configure it, prove the configuration, build the image."""
-    name = f"{inputs.series.name}-{inputs.target.name}"
-    source = session.cache.trees / name
+    source = session.cache.trees / f"{inputs.series.name}-{inputs.target.name}"
     checkout(session.store.git, picked.tree, source, session.emit)
-    out = session.cache.build / name
+    out = session.cache.build / inputs.build_name
     _note_config(session, inputs, _configure(session, inputs, picked, source, out))
     result = build(
         BuildRequest(
@@ -74,7 +74,7 @@ def build_kernel(session: Session, inputs: Inputs, picked: Picked) -> BuildResul
 
 def _compile_steps(session: Session, inputs: Inputs, picked: Picked, config: Path) -> None:
     """Whether the series bisects: each commit's objects, in directories beside the kernel's."""
-    name = f"{inputs.series.name}-{inputs.target.name}-objects"
+    name = f"{inputs.build_name}-objects"
     steps = tuple(
         bisect.Step(done.pick.subject, done.pick.commit, done.tree)
         for done in picked.commits
@@ -184,7 +184,7 @@ def prepare_harness(session: Session, inputs: Inputs, drops: Drops, packages: Pa
         SelftestsRequest(session.store.git, drops.newer.tree, vmlinux, session.cache, suites),
         session.emit,
     )
-    return Harness(tests, packages)
+    return Harness(tests, packages, inputs.flavour)
 
 
 # -- boot and test
@@ -249,15 +249,18 @@ def test_kernel(
     boot_only: bool = False,
 ) -> None:
     """Boot the image with the suites; a passed result of the same image and guest is kept."""
-    request = GuestRequest(
-        image,
-        harness.selftests.program,
-        cases,
-        harness.packages.iproute2,
-        session.cache,
-        session.run.log("guest"),
-        accel=session.options.accel,
-        boot_only=boot_only,
+    request = _with_room(
+        GuestRequest(
+            image,
+            harness.selftests.program,
+            cases,
+            harness.packages.iproute2,
+            session.cache,
+            session.run.log("guest"),
+            accel=session.options.accel,
+            boot_only=boot_only,
+        ),
+        harness.flavour,
     )
     place = _kept(session, request)
     if _reuse(session, place):
@@ -275,6 +278,18 @@ def test_kernel(
         raise trouble
     keep = {"tests": [asdict(t) for t in tests], "guest": asdict(noted), "log": str(result.log)}
     files.write(place, json.dumps(keep).encode())
+
+
+def _with_room(request: GuestRequest, flavour: Flavour | None) -> GuestRequest:
+    """The same guest with the memory and the time that a flavour's kernel needs."""
+    if flavour is None:
+        return request
+    return replace(
+        request,
+        memory=flavour.memory,
+        deadline=request.deadline * flavour.patience,
+        silence=request.silence * flavour.patience,
+    )
 
 
 def _kept(session: Session, request: GuestRequest) -> Path:

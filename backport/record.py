@@ -245,7 +245,13 @@ class RunRecord:
     left_out: tuple[LeftOut, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
+    flavour: str = ""
     schema: int = SCHEMA
+
+    @property
+    def where(self) -> str:
+        """The target, with its kernel's flavour where that is not the usual one."""
+        return f"{self.target} ({self.flavour})" if self.flavour else self.target
 
     @property
     def all_cached(self) -> bool:

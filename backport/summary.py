@@ -125,7 +125,7 @@ def verdict(record: RunRecord) -> str:
     ran = sum(suite.passed + suite.failed for suite in record.tests)
     if ran:
         facts.append(f"{sum(s.passed for s in record.tests)} of {count(ran, 'test')} passed")
-    text = f"{record.series} on {record.target}"
+    text = f"{record.series} on {record.where}"
     return f"{text}: {', '.join(facts)}" if facts else text
 
 

@@ -78,6 +78,19 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Flavour:
+    """One row of kconfig/flavours.toml: another way to build and boot the kernel of a target.
+
+    `memory` is the guest's, in MiB; a guest may take `patience` times as long as others.
+    """
+
+    name: str
+    fragments: tuple[str, ...]  # over the target's
+    memory: int
+    patience: int
+
+
+@dataclass(frozen=True)
 class Tree:
     """An imported source tree in the store."""
 

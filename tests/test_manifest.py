@@ -7,15 +7,24 @@ from pathlib import Path
 import pytest
 
 from backport.errors import ManifestError, UsageError
-from backport.manifest import find_data_root, read_series, read_target, series_path, target_path
+from backport.manifest import (
+    find_data_root,
+    read_flavour,
+    read_series,
+    read_target,
+    series_path,
+    target_path,
+)
 from backport.series import Role
 from backport.target import (
     DebianSource,
     DirectorySource,
+    Flavour,
     GitSource,
     LocalRepoSource,
     TarballSource,
 )
+from backport.tomlfile import load
 from backport.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -240,3 +249,47 @@ def test_unknown_names_list_or_suggest_the_known():
         target_path(ROOT, "zzz")
     assert "debian-6.1" in caught.value.hint
     assert target_path(ROOT, "debian-6.1").is_file()
+
+
+# -- flavours
+
+FLAVOURS = """\
+[[flavour]]
+name = "debug"
+fragments = ["debug"]
+memory = 2048
+patience = 4
+"""
+
+
+def flavours(tmp_path, text):
+    (tmp_path / "kconfig").mkdir()
+    (tmp_path / "kconfig/flavours.toml").write_text(text)
+    return tmp_path
+
+
+def test_a_flavour_is_a_row(tmp_path):
+    root = flavours(tmp_path, FLAVOURS)
+    assert read_flavour(root, "debug") == Flavour("debug", ("debug",), 2048, 4)
+
+
+def test_an_unknown_flavour_names_the_known(tmp_path):
+    with pytest.raises(UsageError, match="debgu: no such flavour") as caught:
+        read_flavour(flavours(tmp_path, FLAVOURS), "debgu")
+    assert caught.value.hint == "did you mean `debug`?"
+
+
+@pytest.mark.parametrize("key", ["memory", "patience"])
+def test_a_flavour_without_room_is_refused_at_its_line(tmp_path, key):
+    text = "\n".join(f"{key} = 0" if ln.startswith(key) else ln for ln in FLAVOURS.split("\n"))
+    with pytest.raises(ManifestError, match=rf"flavours.toml:\d: .*{key}.*0 is not enough"):
+        read_flavour(flavours(tmp_path, text), "debug")
+
+
+def test_every_shipped_flavour_has_its_fragments():
+    table = load(ROOT / "kconfig/flavours.toml")
+    names = [row.string("name") for row in table.tables("flavour")]
+    assert names
+    for name in names:
+        for fragment in read_flavour(ROOT, name).fragments:
+            assert (ROOT / f"kconfig/{fragment}.config").is_file()

@@ -16,6 +16,7 @@ from backport.options import Options
 from backport.parsers.tree import Case, CaseOutcome, Ended, Outcome, SuiteResult
 from backport.rundir import RunDir
 from backport.session import Session
+from backport.target import Flavour
 
 CASES = {"tc_dock": ("open", "close")}
 
@@ -36,6 +37,7 @@ class Harness:
 
     def _boot(self, request, _emit):
         self.boots += 1
+        self.asked = request
         request.log.write_text("console\n")
         cases = tuple(Case(name, CaseOutcome.PASSED) for name in request.cases.get("tc_dock", ()))
         suites = (SuiteResult("tc_dock", Outcome.PASSED, cases),) if cases else ()
@@ -44,7 +46,7 @@ class Harness:
             request.log, "qemu", None,
         )  # fmt: skip
 
-    def test(self, cases=None, **more):
+    def test(self, cases=None, flavour=None, **more):
         """Test the kernel in a run of its own: the run's record, its folder, and its events."""
         told = []
         with RunDir.open(self.cache.runs, "dock", "mini") as run:
@@ -52,6 +54,7 @@ class Harness:
             parts = SimpleNamespace(
                 selftests=SimpleNamespace(program=Path("test_progs")),
                 packages=SimpleNamespace(iproute2=Path("ip")),
+                flavour=flavour,
             )
             wanted = CASES if cases is None else cases
             proving.test_kernel(session, self.image, parts, wanted, **more)
@@ -117,3 +120,12 @@ def test_a_damaged_result_is_tested_anew(harness, damage):
     kept.write_text(damage)
     harness.test()
     assert harness.boots == 2
+
+
+def test_a_flavour_gives_its_guest_more_room_and_time(harness):
+    harness.test()
+    usual = harness.asked
+    harness.test(cases={}, flavour=Flavour("debug", ("debug",), 2048, 4))
+    assert (usual.memory, harness.asked.memory) == (1024, 2048)
+    assert harness.asked.deadline == 4 * usual.deadline
+    assert harness.asked.silence == 4 * usual.silence

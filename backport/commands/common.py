@@ -30,6 +30,7 @@ Upstream = Annotated[str, typer.Option(help="snapshot, git, git:WHERE or mbox:WH
 Branch = Annotated[str, typer.Option(help="The branch to leave [backport/SERIES/TARGET].")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a branch that we did not make.")]
 Accel = Annotated[words.Accel, typer.Option(help="What runs the guests.")]
+Flavour = Annotated[str, typer.Option(help="A row of kconfig/flavours.toml, e.g. debug.")]
 Jobs = Annotated[int, typer.Option(help="Compilers at a time [one for each CPU].", min=0)]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look up package versions and refs anew.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

@@ -62,12 +62,13 @@ def _staged(until: Until, text: str) -> Callable[..., None]:
         force: common.Force = False,
         accel: common.Accel = words.Accel.AUTO,
         jobs: common.Jobs = 0,
+        flavour: common.Flavour = "",
         refresh: common.Refresh = False,
         json: common.Json = False,
         quiet: common.Quiet = False,
     ) -> None:
         options = Options(
-            series, target, until, base, rev, upstream, branch, force, accel, jobs, refresh
+            series, target, until, base, rev, upstream, branch, force, accel, jobs, refresh, flavour
         )
         perform(options, json=json, quiet=quiet)
 
