@@ -232,7 +232,7 @@ def _missing(ground: Ground, tree: str) -> Sequence[symbols.Missing]:
 def _uapi(outlook: Outlook) -> str:
     """The numbers that userspace would see otherwise; '' if none, or if no header differs."""
     ground = outlook.course.ground
-    if ground.numbers is None or not outlook.paths & set(ground.numbers.headers):
+    if ground.numbers is None or not outlook.paths & ground.numbers.paths:
         return ""
     upstream = [incoming.commit for incoming in reversed(ground.incoming)]
     try:

@@ -362,7 +362,10 @@ def _compare_uapi(
         session.gate("uapi", "failed", "; ".join(wrong))
         text = "\n  ".join(["uapi: userspace would see other numbers than upstream's:", *wrong])
         raise GateFailed(text, hint="pin them with a rule")
-    session.gate("uapi", "passed", f"{len(numbers.names)} values and offsets are upstream's")
+    detail = f"{len(numbers.names)} values and offsets are upstream's"
+    if numbers.last_fields:
+        detail += f", {len(numbers.last_fields)} calls look at all their fields"
+    session.gate("uapi", "passed", detail)
 
 
 def _stop(session: Session, where: history.Stopped) -> Exception:

@@ -89,3 +89,42 @@ def test_mistakes_in_the_list_name_file_and_line(tmp_path, old, new, said):
     with pytest.raises(ManifestError, match=said) as err:
         uapi(tmp_path, DATA.replace(old, new))
     assert "uapi.toml:" in str(err.value)
+
+
+# -- the last field that a call looks at
+
+CALL = "kernel/toy.c"
+LAST = f"""
+[[last_field]]
+macro = "TOY_ATTACH_LAST_FIELD"
+in = "{CALL}"
+of = "union toy_attr"
+reaches = ["attach.revision"]
+"""
+
+
+def result_with(git, code):
+    entry = Entry("100644", git.write_blob(code.encode()))
+    return git.edit_tree(tree(git, UPSTREAM), {CALL: entry})
+
+
+@pytest.mark.parametrize("field", ["attach.revision", "attach"])
+def test_a_last_field_at_or_behind_the_member_passes(git, tmp_path, field):
+    result = result_with(git, f"#define TOY_ATTACH_LAST_FIELD {field}\nint x;\n")
+    assert compare(git, uapi(tmp_path, DATA + LAST), [tree(git, UPSTREAM)], result) == []
+
+
+def test_a_member_behind_the_last_field_is_named(git, tmp_path):
+    result = result_with(git, "int x;\n#define TOY_ATTACH_LAST_FIELD \\\n\tattach.flags\n")
+    found = compare(git, uapi(tmp_path, DATA + LAST), [tree(git, UPSTREAM)], result)
+    assert found == ["TOY_ATTACH_LAST_FIELD ends at byte 8, before attach.revision does at 16"]
+
+
+def test_a_last_field_that_is_gone_is_named(git, tmp_path):
+    found = compare(git, uapi(tmp_path, DATA + LAST), [], tree(git, UPSTREAM))
+    assert found == [f"{CALL} does not define TOY_ATTACH_LAST_FIELD"]
+
+
+def test_a_last_field_that_reaches_nothing_is_refused(tmp_path):
+    with pytest.raises(ManifestError, match=r"reaches.*is empty"):
+        uapi(tmp_path, DATA + LAST.replace('"attach.revision"', ""))
