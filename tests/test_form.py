@@ -81,3 +81,37 @@ def test_kernel_annotations_and_loops_parse(text):
 
 def test_blanking_keeps_every_line():
     assert plain(KERNELISH).count(b"\n") == KERNELISH.count(b"\n")
+
+
+# -- conditionals of the preprocessor
+
+GUARDED = b"#ifdef CONFIG_TOY\n" + FUNCTION + b"#endif\n"
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (b"#ifdef CONFIG_TOY\n\n#endif\n", "nothing between #ifdef CONFIG_TOY and its #endif"),
+        (
+            b"#if A\n#  ifdef  B\n# else\n# endif\n#endif\n",
+            "nothing between # ifdef B and its #endif",
+        ),
+        (GUARDED + b"#endif\n", "an #endif without its #if"),
+        (b"#ifndef A\n" + GUARDED, "#ifndef A has no #endif"),
+    ],
+)
+def test_a_conditional_that_is_odd_is_named(result, said):
+    assert f"net/toy.c: {said}" in objections(sides(GUARDED, GUARDED, result))
+
+
+def test_an_odd_conditional_of_either_side_is_not_the_results():
+    empty = b"#ifdef CONFIG_TOY\n#endif\n"
+    assert objections(sides(empty, GUARDED, empty)) == []
+    assert objections(sides(GUARDED, empty, empty)) == []
+    doubled = objections(sides(empty, GUARDED, empty + empty))
+    assert doubled == ["net/toy.c: nothing between #ifdef CONFIG_TOY and its #endif"]
+
+
+def test_a_conditional_with_a_branch_or_a_nested_one_holds_something():
+    nested = b"#if A\n#ifdef B\nint x;\n#endif\n#else\n#endif\n"
+    assert objections(sides(b"", b"", nested)) == []
