@@ -18,6 +18,8 @@ class Kind(StrEnum):
     CONSTANT = "constant"
     TAG = "type"
     INCLUDE = "header"
+    MEMBER = "member"
+    OBJECT = "object"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ _TAG = re.compile(r"\b(?:struct|union|enum)\s+(\w+)")
 _FREE = r"(?<![\w#.])(?<!->)(?<!-> )"
 _CALL = re.compile(_FREE + r"([A-Za-z_]\w*)(?!\s*##)\s*\(")
 _CAPS = re.compile(_FREE + r"([A-Z][A-Z0-9_]{2,})\b(?!\s*##)")
+_MEMBERS = re.compile(r"(?:->|(?<=[\w\])])\.|(?<=[{,\t ])\.(?=\w+\s*=))\s*([A-Za-z_]\w*)")
+_OBJECT = re.compile(r"(?<![\w&)\]]\s)(?<![\w&)\]])&([a-z_]\w*)\b(?!\s*(?:\(|->|\.|\[))")
 _PARAMETERS = re.compile(r"^\s*#\s*define\s+\w+\(([^)]*)\)", re.MULTILINE)
 _POINTER = re.compile(r"\(\s*\*\s*(?:const\s+)?(\w+)\s*(?:\[\w*\]\s*)?\)\s*\(")
 _DECLARED = re.compile(r"\b(?!(?:return|goto|case|else|sizeof)\b)\w+\s+\**(\w+)\s*[;,=)]")
@@ -48,6 +52,10 @@ _TAG_BODY = re.compile(
 )
 # One tab deep: what stands deeper is an argument on a line of its own.
 _MEMBER = re.compile(r"^(?:\t| {2,4})(\w+)\s*(?:=[^;]*?)?,?\s*(?:/[*/].*)?$")
+_FIELD = re.compile(
+    r"^\s+(?!return\b|goto\b)(?:\w+[\s*]+)+(\w+)\s*(?:\[[^\]]*\]|:\s*\w+)?\s*[;,]"
+    r"|^\s*\}\s*(\w+)\s*;|^\s+\w[\w\s*]*\(\s*\*\s*(\w+)\s*\)\s*\("
+)
 _MACRO = re.compile(r"^\s*#\s*define\s+(\w+)")
 
 _AT_FILE_LEVEL = re.compile(r"[A-Za-z_]")
@@ -99,6 +107,10 @@ def _in_line(raw: str, line: str) -> Iterator[tuple[str, Kind]]:
     for name in _CAPS.findall(line):
         if _ordinary(name) and name not in calls:
             yield name, Kind.CONSTANT
+    for name in _MEMBERS.findall(line):
+        yield name, Kind.MEMBER
+    for name in _OBJECT.findall(line):
+        yield name, Kind.OBJECT
 
 
 def _ordinary(name: str) -> bool:
@@ -126,6 +138,12 @@ def defined_in(line: str, names: Collection[str], *, private: bool = False) -> I
     elif _AT_FILE_LEVEL.match(line) and (private or not _PRIVATE.match(line)):
         found_names |= set(_WORD.findall(line)) - set(_TAG.findall(line))
     yield from (name for name in found_names if name in names)
+
+
+def fields_in(line: str) -> Iterator[str]:
+    """The members (or variables) that a line inside of braces looks to declare."""
+    if found := _FIELD.match(_NOISE.sub(" ", line)):
+        yield from filter(None, found.groups())
 
 
 def words_of(line: str, names: Set[str]) -> frozenset[str]:

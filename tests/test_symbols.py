@@ -9,7 +9,7 @@ from minikernel import RULE, make_world
 from backport.errors import Exit
 from backport.gates.symbols import Request, Step, check
 from backport.git import Git
-from backport.identifiers import Kind, blanked, defined_in, uses
+from backport.identifiers import Kind, blanked, defined_in, fields_in, uses
 
 BASE = {
     "include/linux/dock.h": """\
@@ -92,6 +92,10 @@ def test_what_the_target_defines_is_known(git):
         ("#include <linux/dock_newer.h>", "linux/dock_newer.h", "header"),
         ("return pier_private();", "pier_private", "call"),  # static in another source file
         ("return dock_of_tools();", "dock_of_tools", "call"),  # tools are no kernel
+        ("dock->newer = 1;", "newer", "member"),
+        ("return docks[0].newer + 1.5;", "newer", "member"),
+        (".newer = boat,", "newer", "member"),
+        ("return count(&dock_newer);", "dock_newer", "object"),
     ],
 )
 def test_what_is_nowhere_is_named_with_its_place(git, line, name, kind):
@@ -106,7 +110,8 @@ def test_what_is_nowhere_is_named_with_its_place(git, line, name, kind):
     [
         "/* dock_newer(dock); DOCK_NEWER */",
         'pr_info("dock_newer(%d) DOCK_NEWER\\n", 1);',
-        "return dock->newer(dock) + dock->ops.NEWER;",
+        "return dock->count + docks[0].count;",
+        "return count & dock_newer && dock_run(dock)&newer;",
         "#ifdef DOCK_NEWER",
         "return sizeof(int) + __builtin_clz(1) + IS_ENABLED(CONFIG_DOCK_NEWER);",
         "int (*newer)(void) = pick_one; newer();",
@@ -198,6 +203,33 @@ def test_macro_parameters_and_pasted_halves_are_not_uses():
 )
 def test_what_a_line_defines(line, yes):
     assert list(defined_in(line, {"NAME"})) == (["NAME"] if yes else [])
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("\tstruct dock __rcu *NAME;", ["NAME"]),
+        ("\t__u64 NAME[DOCK_MAX];", ["NAME"]),
+        ("\tunsigned int NAME:1;", ["NAME"]),
+        ("\tint (*NAME)(struct dock *dock);", ["NAME"]),
+        ("\t} NAME;", ["NAME"]),
+        ("\treturn NAME;", []),
+        ("\tgoto NAME;", []),
+        ("\tdock->NAME = 1;", []),
+        ("\tNAME = 1;", []),
+        ("\t/* int NAME; */", []),
+    ],
+)
+def test_which_member_a_line_declares(line, names):
+    assert list(fields_in(line)) == names
+
+
+def test_a_member_that_the_series_adds_is_known(git):
+    header = BASE["include/linux/dock.h"].replace("int count;", "int count;\n\tint newer;")
+    use, brought = {NEW: body("dock->newer = 1;")}, {"include/linux/dock.h": header}
+    assert run(git, {**brought, **use}).missing == ()
+    assert run(git, brought, use).missing == ()
+    assert [m.name for m in run(git, use, brought).missing] == ["newer"]
 
 
 def test_the_command_line_stops_before_the_branch_and_says_what_would_bridge_it(tmp_path):

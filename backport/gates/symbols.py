@@ -17,13 +17,15 @@ from pathlib import PurePosixPath
 from backport.csource import split_lines
 from backport.errors import GateFailed
 from backport.git import Git
-from backport.identifiers import Kind, Use, defined_in, uses, words_of
+from backport.identifiers import Kind, Use, defined_in, fields_in, uses, words_of
 
 SUFFIXES = (".c", ".h")
 # Code that is no part of the kernel, and text that is no code.
 _ELSEWHERE = ("Documentation", "samples", "scripts", "tools", "usr")
 _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 SHOWN = 20  # names that an error shows
+_INSIDE = (Kind.MEMBER, Kind.OBJECT)  # what a line inside of braces can declare
+_FIELDS = "struct"
 _AT_ONCE = 400  # names in one pattern
 
 BRIDGES: Mapping[Kind, str] = {
@@ -31,6 +33,8 @@ BRIDGES: Mapping[Kind, str] = {
     Kind.CONSTANT: "a shim that defines it, a pin for a member of an enum, or a rewrite",
     Kind.TAG: "a shim that defines it, or a rewrite that drops it",
     Kind.INCLUDE: "a rewrite that drops the line or names the target's header",
+    Kind.MEMBER: "a rewrite to what the target has, or an edit that adds the member",
+    Kind.OBJECT: "a rewrite to what the target has, or the commit that brings it",
 }
 
 
@@ -209,6 +213,7 @@ def _missing(request: Request, target: _Target, look: _Look) -> Iterator[Missing
         and use.name not in target.defined
         and use.name not in brought[""]
         and use.name not in brought[path]
+        and not (use.kind in _INSIDE and use.name in brought[_FIELDS])
     ]
     mentioned = target.mentions({use.name for _, use in open_})
     target.only_mentioned |= mentioned
@@ -222,11 +227,15 @@ def _missing(request: Request, target: _Target, look: _Look) -> Iterator[Missing
 
 
 def _brought(look: _Look) -> Mapping[str, set[str]]:
-    """What the changed files define after the step: under '' for all, under a path for itself."""
+    """What the changed files define after the step: under '' for all, under a path for itself.
+
+    Members of structs, which no line at file level names, are under `_FIELDS`.
+    """
     names = {use.name for _, use in look.found}
     found: dict[str, set[str]] = defaultdict(set)
     for path, lines in look.lines.items():
         for line in lines:
+            found[_FIELDS].update(fields_in(line))
             words = words_of(line, names)
             if words:
                 found[path].update(defined_in(line, words, private=True))
