@@ -16,7 +16,7 @@ from pathlib import Path
 from backport import files, kbuild, kconfig, toolchain
 from backport.errors import BuildFailed, GateFailed, UsageError
 from backport.events import Emit, Note, StageFinished, StageStarted, silent
-from backport.kconfig import Fragment, Lost, Merged
+from backport.kconfig import Fragment, Lost, Merged, Wanted
 from backport.kconfig_tree import definitions
 from backport.kconfig_why import reason
 from backport.process import ProcessFailed
@@ -96,7 +96,8 @@ def configure(request: ConfigureRequest) -> ConfigureResult:
         if not cached:
             _generate(request, make, merged, lock)
         text = (request.out / ".config").read_text("utf-8")
-        _prove(request, merged, kconfig.parse_config(text))
+        file = request.out / ".config"
+        prove(request.source, request.arch, merged.wanted, file, request.log)
         if not cached:
             _stamp(request, make, merged, text)
     return _finish(request, merged, text, time.monotonic() - start, cached)
@@ -140,14 +141,16 @@ def _run(make: kbuild.Make, target: str, log: Path, lock: int) -> None:
         raise BuildFailed(f"make {target} failed\n{err.message}", log=log) from err
 
 
-def _prove(request: ConfigureRequest, merged: Merged, config: Mapping[str, str]) -> None:
-    lost = kconfig.lost(merged.wanted, config)
+def prove(source: Path, arch: str, wanted: Mapping[str, Wanted], file: Path, log: Path) -> None:
+    """Raise `ConfigLost` for each wish that the `.config` file of a tree does not hold."""
+    config = kconfig.parse_config(file.read_text("utf-8"))
+    lost = kconfig.lost(wanted, config)
     if not lost:
         return
-    arch = toolchain.arch_named(request.arch)
-    variables = {"SRCARCH": arch.srcarch, "HEADER_ARCH": arch.srcarch}
-    tree = definitions(lambda path: _kconfig_text(request.source / path), variables)
-    raise ConfigLost([Loss(one, reason(one, tree, config)) for one in lost], log=request.log)
+    srcarch = toolchain.arch_named(arch).srcarch
+    variables = {"SRCARCH": srcarch, "HEADER_ARCH": srcarch}
+    tree = definitions(lambda path: _kconfig_text(source / path), variables)
+    raise ConfigLost([Loss(one, reason(one, tree, config)) for one in lost], log=log)
 
 
 def _kconfig_text(path: Path) -> str | None:

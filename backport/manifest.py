@@ -10,7 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from backport.errors import ManifestError, UsageError
-from backport.series import LeftOut, Role, Series, SeriesCommit, check, check_unique, resolve_fixes
+from backport.series import (
+    LeftOut,
+    Role,
+    Series,
+    SeriesCommit,
+    Variant,
+    check,
+    check_unique,
+    resolve_fixes,
+)
 from backport.target import (
     ControlKernel,
     DebianSource,
@@ -86,6 +95,7 @@ def read_series(path: Path) -> Series:
             replace(c, fixes=tuple(resolve_fixes(commits, left_out, c))) for c in commits
         ),
         left_out=left_out,
+        variants=tuple(_variant(row) for row in root.tables("variant")),
     )
     root.done()
     check(series)
@@ -106,6 +116,13 @@ def _commit(row: Table) -> SeriesCommit:
 
 def _left_out(row: Table) -> LeftOut:
     return LeftOut(_sha(row), _subject(row), row.string("reason"), row.place("sha"))
+
+
+def _variant(row: Table) -> Variant:
+    fragments = _fragments(row)
+    if not fragments:
+        raise row.error("fragments", "is empty", hint="name what differs: a file of kconfig/")
+    return Variant(row.string("name"), fragments, row.string("why"))
 
 
 def _sha(row: Table) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -93,24 +93,29 @@ def _compile_steps(session: Session, inputs: Inputs, picked: Picked, config: Pat
         inputs.target.make_variables,
         session.options.jobs,
         session.emit,
+        tuple(
+            bisect.Variant(variant.name, _fragments(session, variant.fragments))
+            for variant in inputs.series.variants
+        ),
     )
     try:
         result = bisect.compile_steps(request)
-    except bisect.ObjectsFailed as err:
+    except (bisect.ObjectsFailed, ConfigLost) as err:
         session.gate("objects", "failed", err.message.splitlines()[0])
         raise
     detail = f"{len(steps)} commits compile by themselves, {result.built} objects"
+    if result.varied:
+        detail += f", {result.varied} more {' and '.join(v.name for v in inputs.series.variants)}"
     session.gate("objects", "passed", detail)
 
 
 def _configure(
     session: Session, inputs: Inputs, picked: Picked, source: Path, out: Path
 ) -> ConfigureResult:
-    fragments = tuple(session.data / "kconfig" / f"{n}.config" for n in inputs.target.fragments)
     request = ConfigureRequest(
         source,
         out,
-        fragments,
+        _fragments(session, inputs.target.fragments),
         session.run.log("configure"),
         picked.tree,
         inputs.target.arch,
@@ -122,6 +127,10 @@ def _configure(
     except ConfigLost as err:
         session.gate("config", "failed", str(err.losses[0]))
         raise
+
+
+def _fragments(session: Session, names: Sequence[str]) -> tuple[Path, ...]:
+    return tuple(session.data / "kconfig" / f"{name}.config" for name in names)
 
 
 def _note_config(session: Session, inputs: Inputs, result: ConfigureResult) -> None:

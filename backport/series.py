@@ -50,6 +50,15 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Another configuration in which what the series touches must compile, and why that one."""
+
+    name: str
+    fragments: tuple[str, ...]  # below kconfig/, over the target's
+    why: str
+
+
+@dataclass(frozen=True)
 class Series:
     """A feature as upstream made it; commits stand in upstream's order.
 
@@ -65,6 +74,7 @@ class Series:
     pick: tuple[Role, ...] = (Role.PREREQUISITE, Role.CORE, Role.FIX, Role.UAPI)
     donor: tuple[Role, ...] = (Role.LIBBPF, Role.BPFTOOL, Role.SELFTEST)
     donor_reason: str = ""
+    variants: tuple[Variant, ...] = ()
 
     @property
     def picked(self) -> tuple[SeriesCommit, ...]:

@@ -1,8 +1,8 @@
 """A kernel tree of a few small files whose Makefile answers as kbuild does, in milliseconds.
 
 `compile` reads a source file line by line: `#warning TEXT` and `#error TEXT` come out as gcc says
-them, `#nospace` as a full disk. `olddefconfig` keeps what Kconfig defines, and loses what is
-listed in the file `refuse`.
+them, `#nospace` as a full disk, `#needs CONFIG_X=y` as an error where the configuration lacks it.
+`olddefconfig` keeps what Kconfig defines, and loses what is listed in the file `refuse`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ $(O)/vmlinux: $(OBJS)
 $(O)/%.o: $(CURDIR)/%.c $(O)/.config
 	@mkdir -p $(@D)
 	@echo '  CC      $*.o'
-	@sh $(CURDIR)/scripts/compile $< $@
+	@sh $(CURDIR)/scripts/compile $< $@ $(O)/.config
 
 define single
 $(1)/%.o: FORCE
@@ -61,6 +61,7 @@ while IFS= read -r line; do
     case $line in
     '#warning '*) echo "$1:$n:2: warning: ${line#*warning } [-Wcpp]" >&2 ;;
     '#error '*) echo "$1:$n:2: error: ${line#*error }" >&2; rm -f "$2"; exit 1 ;;
+    '#needs '*) grep -qx "${line#*needs }" "$3" || { echo "$1:$n:2: error: $line" >&2; exit 1; } ;;
     '#nospace') echo "fatal error: $2: No space left on device" >&2; exit 1 ;;
     esac
 done < "$1"

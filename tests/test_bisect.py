@@ -6,7 +6,8 @@ import pytest
 from fake_kernel import make_tree as write_kernel
 from kernelish import make_tree
 
-from backport.bisect import ObjectsFailed, Request, Step, compile_steps, touched
+from backport.bisect import ObjectsFailed, Request, Step, Variant, compile_steps, touched
+from backport.configure import ConfigLost
 from backport.errors import Exit
 from backport.git import Git
 
@@ -35,7 +36,7 @@ class Bench:
         self.config = folder / "final.config"
         self.config.write_text(CONFIG)
 
-    def request(self, *states):
+    def request(self, *states, variants=()):
         held, steps = dict(self.files), []
         for number, state in enumerate(states):
             held = {k: v for k, v in {**held, **state}.items() if v is not None}
@@ -44,6 +45,7 @@ class Bench:
         return Request(
             self.git, make_tree(self.git, self.files), tuple(steps), self.config,
             folder / "source", folder / "out", folder / "cache", folder / "log", jobs=1,
+            variants=tuple(variants),
         )  # fmt: skip
 
     def calls(self):
@@ -100,3 +102,41 @@ def test_another_configuration_is_compiled_anew(bench):
     compile_steps(request)
     bench.config.write_text(CONFIG + "CONFIG_BPF=y\n")
     assert not compile_steps(request).cached
+
+
+# -- variants
+
+
+@pytest.fixture
+def without_net(tmp_path):
+    fragment = tmp_path / "without-net.config"
+    fragment.write_text("# CONFIG_NET is not set\n")
+    return Variant("without a network", (fragment,))
+
+
+def test_the_last_step_compiles_in_each_variant_and_once(bench, without_net):
+    states = {"net/dev.c": "#needs CONFIG_TINY=y\n"}, {"init/main.c": "int m2;\n"}
+    request = bench.request(*states, variants=[without_net])
+    first = compile_steps(request)
+    assert (first.built, first.varied, first.cached) == (2, 2, False)
+    assert "# CONFIG_NET is not set" in (bench.folder / "out/.config").read_text()
+    assert compile_steps(request).cached
+    without_net.fragments[0].write_text("# CONFIG_TINY is not set\n")
+    with pytest.raises(ObjectsFailed, match="#needs CONFIG_TINY=y"):
+        compile_steps(request)
+
+
+def test_what_only_a_variant_shows_names_it_with_its_fragment(bench, without_net):
+    states = {"net/dev.c": "#needs CONFIG_NET=y\n"}, {"init/main.c": "int m2;\n"}
+    assert compile_steps(bench.request(*states)).varied == 0
+    with pytest.raises(ObjectsFailed) as caught:
+        compile_steps(bench.request(*states, variants=[without_net]))
+    first = caught.value.message.splitlines()[0]
+    assert first.endswith("does not compile without a network (without-net.config):")
+    assert caught.value.step.subject == "step 1"
+
+
+def test_a_variant_that_the_tree_does_not_allow_is_no_pass(bench, without_net):
+    without_net.fragments[0].write_text("CONFIG_NOWHERE=y\n")
+    with pytest.raises(ConfigLost, match="CONFIG_NOWHERE"):
+        compile_steps(bench.request({"net/dev.c": "int d2;\n"}, variants=[without_net]))

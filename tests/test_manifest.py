@@ -15,7 +15,7 @@ from backport.manifest import (
     series_path,
     target_path,
 )
-from backport.series import Role
+from backport.series import Role, Variant
 from backport.target import (
     DebianSource,
     DirectorySource,
@@ -249,6 +249,35 @@ def test_unknown_names_list_or_suggest_the_known():
         target_path(ROOT, "zzz")
     assert "debian-6.1" in caught.value.hint
     assert target_path(ROOT, "debian-6.1").is_file()
+
+
+# -- variants
+
+VARIANT = """
+[[variant]]
+name = "without y"
+fragments = ["without-y"]
+why = "x stood under it"
+"""
+
+
+def test_a_series_names_other_configurations(tmp_path):
+    (tmp_path / "series.toml").write_text(SERIES + VARIANT)
+    [variant] = read_series(tmp_path / "series.toml").variants
+    assert variant == Variant("without y", ("without-y",), "x stood under it")
+
+
+def test_a_variant_that_differs_in_nothing_is_refused(tmp_path):
+    (tmp_path / "series.toml").write_text(SERIES + VARIANT.replace('"without-y"', ""))
+    with pytest.raises(ManifestError, match=r"series.toml:\d+: .*fragments.*is empty"):
+        read_series(tmp_path / "series.toml")
+
+
+def test_every_shipped_variant_has_its_fragments():
+    names = [
+        f for v in read_series(ROOT / "patches/netkit/series.toml").variants for f in v.fragments
+    ]
+    assert names and all((ROOT / f"kconfig/{name}.config").is_file() for name in names)
 
 
 # -- flavours
