@@ -110,6 +110,7 @@ class ObjectsFailed(GateFailed):
         super().__init__("\n".join(lines), hint=hint, log=log)
         self.step = step
         self.failed = tuple(failed)
+        self.where = failed[0].path + (f", {job.variant.name}" if job.variant else "")
 
 
 def compile_steps(request: Request) -> Result:

@@ -1,14 +1,14 @@
 """Remove each rule in turn and see which gate notices: a rule that nobody misses is dead weight.
 
 Only what a rule can change is picked again: its paths in its commit, then in later commits those
-paths and the ones whose rules ask about them. The cheapest gate that notices is named; a result
-that passes them all may still fail to compile, which nothing here claims.
+paths and the ones whose rules ask about them. The cheapest gate that notices is named. Gates that
+need a compiler are the caller's to bring (see `compiling`), and are asked last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from backport.commit import Incoming
@@ -33,7 +33,8 @@ class Noticed(StrEnum):
     FORM = "form"
     SYMBOLS = "symbols"
     UAPI = "uapi"
-    COMPILE = "compile"  # as the caller says; nothing here compiles
+    CONFIG = "config"
+    OBJECTS = "objects"
     NONE = "UNNOTICED"
 
 
@@ -91,18 +92,21 @@ class Outlook:
     tree: str
 
 
-def mutate(ground: Ground, allowed: Sequence[str], emit: Emit) -> list[Mutation]:
+# A gate on the whole result: where it objects, '' for a pass.
+Gate = tuple[Noticed, Callable[[Outlook], str]]
+
+
+def mutate(ground: Ground, emit: Emit, more: Sequence[Gate] = ()) -> list[Mutation]:
     """Remove each rule that holds on the target, in file order, and say what notices.
 
-    `allowed` are ids of rules that only a compiler misses, as the caller found out; one that a gate
-    notices, or that does not hold here, stays as it is. Raises `RuleError`, `ConflictsLeft` or
+    `more` are gates to ask behind the ones of this module. Raises `RuleError`, `ConflictsLeft` or
     `GateFailed` when the series does not pick with all its rules: then there is nothing to compare.
     """
     course = lay_course(ground, emit)
     found = []
     for number, rule in enumerate(course.rules):
         emit(Progress(STAGE, number, len(course.rules), "rules"))
-        found.append(_allowed(without(course, rule), allowed))
+        found.append(without(course, rule, more))
     emit(Progress(STAGE, len(course.rules), len(course.rules), "rules"))
     return found
 
@@ -132,15 +136,15 @@ def _demand(result: Pick) -> None:
     raise kind(text, hint="backport pick shows it whole; mutate compares with a series that holds")
 
 
-def without(course: Course, rule: Rule) -> Mutation:
+def without(course: Course, rule: Rule, more: Sequence[Gate] = ()) -> Mutation:
     """The series without one rule, picked again as far as that rule reaches."""
     first = next(i for i, s in enumerate(course.steps) if rule in s.rules)
     start = course.steps[first]
-    notice, idle = _notice(course, first, rule)
+    notice, idle = _notice(course, first, rule, more)
     return Mutation(rule, start.incoming, notice, idle)
 
 
-def _notice(course: Course, first: int, rule: Rule) -> tuple[Notice, bool]:
+def _notice(course: Course, first: int, rule: Rule, more: Sequence[Gate]) -> tuple[Notice, bool]:
     """The first objection, and whether there is nothing to object to."""
     git = course.ground.git
     changed: set[str] = set()
@@ -161,7 +165,7 @@ def _notice(course: Course, first: int, rule: Rule) -> tuple[Notice, bool]:
         changed = {c.path for c in git.changes(step.after, tree)}
     if not changed:
         return Notice(Noticed.NONE, "the result is the same without it"), True
-    return _final(Outlook(course, frozenset(changed), tree)), False
+    return _final(Outlook(course, frozenset(changed), tree), (*FINAL, *more)), False
 
 
 def _reach(step: Step, changed: set[str], rule: Rule) -> set[str]:
@@ -204,8 +208,8 @@ def _culprit(step: Step, err: RuleError) -> str:
     return f"{found[0]} no longer matches" if found else err.message
 
 
-def _final(outlook: Outlook) -> Notice:
-    for by, gate in FINAL:
+def _final(outlook: Outlook, gates: Sequence[Gate]) -> Notice:
+    for by, gate in gates:
         where = gate(outlook)
         if where:
             return Notice(by, where)
@@ -242,15 +246,5 @@ def _uapi(outlook: Outlook) -> str:
     return _counted(wrong[0], len(wrong)) if wrong else ""
 
 
-# Gates on the whole result, asked in this order once no pick objects: where, '' for a pass.
-FINAL: tuple[tuple[Noticed, Callable[[Outlook], str]], ...] = (
-    (Noticed.SYMBOLS, _symbols),
-    (Noticed.UAPI, _uapi),
-)
-
-
-def _allowed(mutation: Mutation, allowed: Sequence[str]) -> Mutation:
-    unnoticed = mutation.notice.by is Noticed.NONE and not mutation.idle
-    if unnoticed and mutation.rule.id in allowed:
-        return replace(mutation, notice=replace(mutation.notice, by=Noticed.COMPILE))
-    return mutation
+# Asked in this order once no pick objects.
+FINAL: tuple[Gate, ...] = ((Noticed.SYMBOLS, _symbols), (Noticed.UAPI, _uapi))

@@ -24,8 +24,8 @@ LINES = 12  # of one side that the text shows
 TITLE = "# Which gate misses which rule"
 ABOUT = """\
 Each rule that holds on a target is removed in turn and the series is picked again; the first gate
-that notices is named. `UNNOTICED` means that no gate before the compiler does, `compile` the same
-where a person has seen that the compiler does. Each section is written by its command:"""
+that notices is named, the cheapest first: `config` and `objects` configure and compile the result.
+`UNNOTICED` means that none does. Each section is written by its command:"""
 
 
 def action(rule: Rule) -> str:

@@ -47,8 +47,8 @@ LAYERS = {
         exporters exporters.cover exporters.folder exporters.patches report ruleview summary
     """,
     "shell": """
-        blame cli commands commands.common commands.look commands.rules commands.work console crew
-        delivery doctor pipeline porting proving session
+        blame cli commands commands.common commands.look commands.rules commands.work compiling
+        console crew delivery doctor pipeline porting proving session
     """,
 }
 

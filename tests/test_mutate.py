@@ -59,10 +59,8 @@ def lay(git, tmp_path):
     return make
 
 
-def noticed(ground, *allowed):
-    return {
-        m.rule.id: (m.notice.by, m.notice.where) for m in mutate.mutate(ground, allowed, silent)
-    }
+def noticed(ground, *more):
+    return {m.rule.id: (m.notice.by, m.notice.where) for m in mutate.mutate(ground, silent, more)}
 
 
 def adding(text, line):
@@ -172,9 +170,26 @@ def test_nothing_notices_and_nothing_changes_are_told_apart(lay):
     works = rule(Rewrite((Substitution("added", "brought"),)), id="works")
     idles = rule(Edit(Substitution("old_call", "old_call")), id="idles")
     ground = lay({"a.c": BEFORE}, [{"a.c": BEFORE}, {"a.c": theirs}], works, idles)
-    found = {m.rule.id: m for m in mutate.mutate(ground, ["works", "idles"], silent)}
-    assert found["works"].notice.by is Noticed.COMPILE and not found["works"].idle
+    found = {m.rule.id: m for m in mutate.mutate(ground, silent)}
+    assert found["works"].notice.by is Noticed.NONE and not found["works"].idle
     assert found["idles"].notice.by is Noticed.NONE and found["idles"].idle
+
+
+def test_gates_of_the_caller_are_asked_last_and_only_about_what_changes(lay):
+    theirs = BEFORE.replace("\treturn", "\tnewer_call();\n\treturn")
+    renames = rule(Rewrite((Substitution("newer_call", "old_call"),)), id="renames")
+    value = rule(Edit(Substitution("return 0", "return 1")), id="value")
+    idles = rule(Edit(Substitution("int b", "int b")), id="idles")
+    ground = lay({"a.c": BEFORE}, [{"a.c": BEFORE}, {"a.c": theirs}], renames, value, idles)
+    asked = []
+
+    def passes(outlook):
+        asked.append(sorted(outlook.paths))
+        return ""
+
+    found = noticed(ground, (Noticed.CONFIG, passes), (Noticed.OBJECTS, lambda _: "b.c"))
+    assert found["value"] == (Noticed.OBJECTS, "b.c") and asked == [["a.c"]]
+    assert found["renames"][0] is Noticed.SYMBOLS and found["idles"][0] is Noticed.NONE
 
 
 def test_a_rule_that_does_not_hold_is_not_removed(lay):
@@ -186,11 +201,11 @@ def test_a_rule_that_does_not_hold_is_not_removed(lay):
 def test_a_series_that_does_not_hold_is_no_ground(lay):
     theirs = NEWER.replace("int newer;\n", "int newer;\nint added;\n")
     with pytest.raises(ConflictsLeft, match=r"does not pick with all rules: conflict, a\.c"):
-        mutate.mutate(lay({"a.c": BEFORE}, [{"a.c": NEWER}, {"a.c": theirs}]), [], silent)
+        mutate.mutate(lay({"a.c": BEFORE}, [{"a.c": NEWER}, {"a.c": theirs}]), silent)
     twice = BEFORE + "\nint dock_tell(void)\n{\n\treturn 1;\n}\n"
     brings = "int dock_tell(void)\n{\n\treturn 2;\n}\n\n" + BEFORE
     with pytest.raises(GateFailed, match=r"form, a\.c: dock_tell is defined twice"):
-        mutate.mutate(lay({"a.c": twice}, [{"a.c": BEFORE}, {"a.c": brings}]), [], silent)
+        mutate.mutate(lay({"a.c": twice}, [{"a.c": BEFORE}, {"a.c": brings}]), silent)
 
 
 def test_what_is_there_in_the_slice_is_not_there_in_the_whole(lay):
@@ -240,7 +255,7 @@ def test_a_section_is_written_anew_and_others_stay(lay):
     theirs = adding(BEFORE, "int added;")
     works = rule(Rewrite((Substitution("added", "brought"),)), id="works")
     ground = lay({"a.c": BEFORE}, [{"a.c": BEFORE}, {"a.c": theirs}], works)
-    found = mutate.mutate(ground, [], silent)
+    found = mutate.mutate(ground, silent)
     first = ruleview.mutations_markdown("", ground, "backport one", found)
     assert "| works | rewrite | 111111111111 | UNNOTICED | a.c |" in first
     older = first.replace("## mini", "## another").replace("backport one", "backport two")
@@ -294,15 +309,10 @@ def test_the_command_names_what_nobody_misses(world, tmp_path):
     file = world.rules(IDLE.format(sha=world.shas[2][:12]), "20-idle.toml")
     table = tmp_path / "mutations.md"
     try:
-        ran = world.run(*argv(world, "--markdown", str(table)))
+        ran = world.run(*argv(world, "--quick", "--markdown", str(table)))
         assert ran.code == Exit.GATE
         assert "without any effect: idle" in ran.err and "another result: number" in ran.err
         assert "| idle | edit |" in table.read_text() and str(tmp_path) not in table.read_text()
-        again = world.run(*argv(world, "--allow-compile", "number", "--json"))
-        assert again.code == Exit.GATE and "number" not in again.err
-        assert again.json["counts"] == {"conflict": 1, "compile": 1, "UNNOTICED": 1}
-        wrong = world.run(*argv(world, "--allow-compile", "nobody"))
-        assert wrong.code == Exit.USAGE and "--allow-compile nobody: no such rule" in wrong.err
     finally:
         file.unlink()
 

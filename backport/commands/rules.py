@@ -13,10 +13,11 @@ from backport import files, manifest, mutate, rulecheck, ruleview
 from backport.cache import Cache
 from backport.commands import common
 from backport.commands.common import say, say_json
+from backport.compiling import Compiler
 from backport.console import ConsoleRenderer
 from backport.errors import GateFailed, UsageError
 from backport.events import Emit
-from backport.ground import Absence, Asked, known_ground, open_ground
+from backport.ground import Absence, Asked, Ground, known_ground, open_ground
 from backport.mutate import Mutation, Noticed
 from backport.rulecheck import Trial
 from backport.rules import read_rules
@@ -26,12 +27,7 @@ Targets = Annotated[
     typer.Option("--target", help="A target; may be repeated [all whose base is in the cache]."),
 ]
 OneTarget = Annotated[str, typer.Option("--target", help="The target, a file of patches/targets/.")]
-Allowed = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-compile", help="A rule that only the compiler misses, as you saw; repeatable."
-    ),
-]
+Quick = Annotated[bool, typer.Option("--quick", help="Ask no gate that needs a compiler.")]
 Markdown = Annotated[
     Path | None, typer.Option("--markdown", help="Write the target's section of this file anew.")
 ]
@@ -94,22 +90,18 @@ def mutate_(
     base: common.Base = "",
     rev: common.Rev = "",
     upstream: common.Upstream = "",
-    allow: Allowed = None,
+    quick: Quick = False,
     markdown: Markdown = None,
     json: common.Json = False,
     quiet: common.Quiet = False,
 ) -> None:
     """Remove each rule in turn and say which gate notices; exit 4 when none does."""
     asked = Asked(manifest.find_data_root(), series, target, base, rev, upstream)
-    allowed = allow or []
     with ConsoleRenderer(quiet=quiet) as emit:
         ground = open_ground(asked, Cache.default(), emit)
-        unknown = set(allowed) - {rule.id for rule in ground.rules}
-        if unknown:
-            raise UsageError(f"--allow-compile {min(unknown)}: no such rule", hint="rules list")
-        found = mutate.mutate(ground, allowed, emit)
+        found = mutate.mutate(ground, emit, () if quick else _compiler(asked, ground, emit).gates)
     if markdown is not None:
-        command = _command(series, target, ground.base.label if base else "", allowed, markdown)
+        command = _command(series, target, ground.base.label if base else "", markdown)
         before = markdown.read_text("utf-8") if markdown.is_file() else ""
         text = ruleview.mutations_markdown(before, ground, command, found)
         files.write(markdown, text.encode())
@@ -166,12 +158,16 @@ def _unasked(data: Path, name: str) -> Absence:
     return Absence(name, target.version, "not asked for")
 
 
-def _command(series: str, target: str, base: str, allowed: list[str], markdown: Path) -> str:
+def _compiler(asked: Asked, ground: Ground, emit: Emit) -> Compiler:
+    series = manifest.read_series(manifest.series_path(asked.data, asked.series))
+    target = manifest.read_target(manifest.target_path(asked.data, asked.target))
+    return Compiler(ground.git, series, target, asked.data, Cache.default(), emit)
+
+
+def _command(series: str, target: str, base: str, markdown: Path) -> str:
     """The command that writes the section again; a base of one's own goes by its label."""
     words = ["backport", "rules", "mutate", series, "--target", target]
     words += ["--base", base] if base else []
-    for name in allowed:
-        words += ["--allow-compile", name]
     return shlex.join([*words, "--markdown", f"docs/{markdown.name}"])
 
 
@@ -184,5 +180,5 @@ def _demand_noticed(found: list[Mutation]) -> None:
         lines = [f"{len(missed)} rules can go without a gate noticing"]
         lines += [f"  without any effect: {', '.join(idle)}"] if idle else []
         lines += [f"  with another result: {', '.join(others)}"] if others else []
-        hint = "remove an idle rule; a gate is missing for the others, or --allow-compile RULE"
+        hint = "remove an idle rule; for the others a gate is missing or too weak"
         raise GateFailed("\n".join(lines), hint=hint)
