@@ -16,6 +16,7 @@ from typing import Any
 
 from backport import files, guest
 from backport.cache import Cache
+from backport.checks import Checks
 from backport.errors import GateFailed, UsageError
 from backport.events import Emit, StageFinished, StageStarted
 from backport.guest import GuestRequest, GuestResult
@@ -30,7 +31,7 @@ RECIPE = 1  # part of the cache key: raise it when the judgement changes
 
 @dataclass(frozen=True)
 class ControlRequest:
-    """`program`, `cases`, `iproute2`, `accel` as in `GuestRequest`; `kernel` is unpacked."""
+    """`program` to `checks` are as in `GuestRequest`; `kernel` is unpacked."""
 
     control: ControlKernel
     kernel: PackagedKernel
@@ -41,6 +42,7 @@ class ControlRequest:
     accel: str = "auto"
     deadline: float = GuestRequest.deadline
     silence: float = GuestRequest.silence
+    checks: tuple[Checks, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ def _order(request: ControlRequest, stage: str, log: Path) -> GuestRequest:
         label=f"control: {package.name} {package.version}",
         stage=stage,
         tell_failures=request.control.name != "base",
+        checks=request.checks,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backport import kvmprobe
 from backport.cache import Cache
+from backport.checks import PARSER, Checks
 from backport.errors import BackportError, GateFailed, GuestLost, TestsFailed, UsageError
 from backport.events import Emit, Note, Progress, StageFinished, StageStarted
 from backport.initramfs import InitramfsRequest, InitramfsResult, build_initramfs
@@ -24,7 +25,10 @@ from backport.runners.base import OnLine
 STAGE = "guest"
 LINKS = ("netkit",)  # kinds of device of which the guest says whether the kernel has them
 
-_CASE = re.compile(r"@@(\w+)\| #\d+ +(\S+?):(OK|FAIL|SKIP)")
+# A result of test_progs, and one of KTAP.
+_CASE = re.compile(
+    r"@@\w+\| (?:(?P<ok>ok|not ok) \d+ |#\d+ +)(?P<name>\S+?)(?:\s*$|:(?P<word>OK|FAIL|SKIP))"
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,13 @@ class GuestRequest:
     stage: str = STAGE
     boot_only: bool = False
     tell_failures: bool = True  # a note for each failed case; a kernel that must fail needs none
+    checks: tuple[Checks, ...] = ()  # suites of our own, behind those of `program`
+
+    @property
+    def suites(self) -> tuple[Expected, ...]:
+        """What the guest must report to pass."""
+        ours = [Expected(checks.name, checks.cases, PARSER) for checks in self.checks]
+        return (*(Expected(name, tests) for name, tests in self.cases.items()), *ours)
 
 
 @dataclass(frozen=True)
@@ -101,8 +112,7 @@ def run(request: GuestRequest, emit: Emit) -> GuestResult:
         silence=request.silence,
     )
     output = runner.run(order, _progress(request, emit))
-    wants = expected(request.cases)
-    verdict = judge(output.lines, output.ended, wants, boot_only=request.boot_only)
+    verdict = judge(output.lines, output.ended, request.suites, boot_only=request.boot_only)
     return _result(request, image, runner.name, output, verdict)
 
 
@@ -127,27 +137,24 @@ def initramfs_request(request: GuestRequest) -> InitramfsRequest:
         request.modules,
         request.module_root,
         LINKS,
+        checks=request.checks,
     )
 
 
-def expected(cases: Mapping[str, tuple[str, ...]]) -> list[Expected]:
-    """What the guest must report to pass."""
-    return [Expected(name, tests) for name, tests in cases.items()]
-
-
 def _progress(request: GuestRequest, emit: Emit) -> OnLine:
-    total = sum(len(tests) for tests in request.cases.values())
+    total = sum(len(suite.cases) for suite in request.suites)
     seen: set[str] = set()
 
     def on_line(line: str) -> None:
         found = _CASE.search(line)
         # What failed is repeated at the end of its suite.
-        if not found or found[2] in seen:
+        if not found or found["name"] in seen:
             return
-        seen.add(found[2])
+        seen.add(found["name"])
         emit(Progress(request.stage, len(seen), total, "cases"))
-        if found[3] != "OK" and request.tell_failures:
-            emit(Note(request.stage, f"{found[2]}: {found[3]}"))
+        word = found["word"] or found["ok"]
+        if word not in {"OK", "ok"} and request.tell_failures:
+            emit(Note(request.stage, f"{found['name']}: {word}"))
 
     return on_line
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from backport import cpio, elf, files, kernelimage, manifest
 from backport.cache import Cache
+from backport.checks import Checks
 from backport.errors import ToolMissing, UsageError
 
 # Under their own names only: a busybox `sh`, `ip` or `tc` would get in the way of the real ones.
@@ -44,7 +45,8 @@ class InitramfsRequest:
     `suites` maps a suite's name to the exact names of its cases. `iproute2` is a folder into which
     that package was extracted (the host's, `/`, is too old for netkit on Debian 12). `modules` are
     loaded before the suites, with what they depend on, from `module_root` (`…/lib/modules/<ver>`).
-    `links` are kinds of device of which the guest says whether the kernel has them.
+    `links` are kinds of device of which the guest says whether the kernel has them, `checks` are
+    suites of our own that run behind the others.
     """
 
     program: Path
@@ -55,6 +57,7 @@ class InitramfsRequest:
     module_root: Path | None = None
     links: tuple[str, ...] = ()
     host: Path = Path("/")
+    checks: tuple[Checks, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,22 +97,24 @@ def _nodes(request: InitramfsRequest) -> Iterator[cpio.Node]:
     yield from (cpio.directory(path) for path in EMPTY_DIRS)
     yield cpio.symlink("var/run", "/run")
     yield from (cpio.regular(path, text.encode()) for path, text in TEXTS.items())
-    yield cpio.regular("etc/backport/suites", _suites_text(request.suites).encode())
+    yield cpio.regular("etc/backport/suites", _suites_text(request).encode())
     links = "".join(f"{kind}\n" for kind in request.links)
     yield cpio.regular("etc/backport/links", links.encode())
     yield from _programs(request)
     yield from _modules(request)
 
 
-def _suites_text(suites: Mapping[str, tuple[str, ...]]) -> str:
-    """One line a suite: its name and its cases, joined by commas."""
-    for name, cases in suites.items():
+def _suites_text(request: InitramfsRequest) -> str:
+    """One line a suite: its name and the command that runs its cases, joined by commas."""
+    rows = [(name, "test_progs -a", cases) for name, cases in request.suites.items()]
+    rows += [(checks.name, checks.name, checks.cases) for checks in request.checks]
+    for name, _, cases in rows:
         bad = [word for word in (name, *cases) if not word.replace("_", "").isalnum()]
         if bad or not cases:
             raise UsageError(
                 f"suite {name!r}: {'no cases' if not cases else f'bad name {bad[0]!r}'}"
             )
-    return "".join(f"{name} {','.join(cases)}\n" for name, cases in suites.items())
+    return "".join(f"{name} {command} {','.join(cases)}\n" for name, command, cases in rows)
 
 
 # -- programs and libraries
@@ -124,6 +129,8 @@ def _programs(request: InitramfsRequest) -> Iterator[cpio.Node]:
     yield from (cpio.symlink(f"bin/{name}", "busybox") for name in APPLETS)
     yield cpio.regular("bin/sh", dash.read_bytes(), executable=True)
     yield cpio.regular("bin/test_progs", request.program.read_bytes(), executable=True)
+    for checks in request.checks:
+        yield cpio.regular(f"bin/{checks.name}", checks.program.read_bytes(), executable=True)
     yield cpio.regular("lib/libstdbuf.so", stdbuf.read_bytes())
     for name, path in tools.items():
         yield cpio.regular(f"sbin/{name}", path.read_bytes(), executable=True)

@@ -96,6 +96,7 @@ def read_series(path: Path) -> Series:
         ),
         left_out=left_out,
         variants=tuple(_variant(row) for row in root.tables("variant")),
+        checks=root.strings("checks", ()),
     )
     root.done()
     check(series)

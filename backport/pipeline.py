@@ -114,7 +114,7 @@ def _stages(session: Session, resumed: State | None) -> None:
     session.note(tools={t.name: t.version for t in probe().tools})
     built = proving.build_kernel(session, inputs, picked)
     if packages is not None:
-        harness = proving.prepare_harness(session, inputs, drops, packages)
+        harness = proving.prepare_harness(session, inputs, drops, packages, picked.tree)
         _test(session, inputs, built, harness)
     if until >= Until.RUN:
         deliver_series(session)

@@ -11,10 +11,12 @@ from pathlib import Path
 from backport import bisect, controls, files, guest, kernelimage, packaged, record
 from backport.build import BuildRequest, BuildResult, build
 from backport.checkout import checkout
+from backport.checks import Checks, ChecksRequest, build_checks
 from backport.configure import ConfigLost, ConfigureRequest, ConfigureResult, configure
 from backport.crew import crew
 from backport.errors import UsageError
 from backport.events import StageFinished, StageStarted
+from backport.gates.uapi import read_uapi
 from backport.guest import GuestRequest
 from backport.history import Picked
 from backport.initramfs import build_initramfs
@@ -43,6 +45,7 @@ class Harness:
 
     selftests: SelftestsResult
     packages: Packages
+    checks: tuple[Checks, ...] = ()
     flavour: Flavour | None = None
 
 
@@ -180,8 +183,10 @@ def fetch_packages(session: Session, inputs: Inputs) -> Packages:
     return Packages(tools, kernels)
 
 
-def prepare_harness(session: Session, inputs: Inputs, drops: Drops, packages: Packages) -> Harness:
-    """Build the selftests from the donor tree."""
+def prepare_harness(
+    session: Session, inputs: Inputs, drops: Drops, packages: Packages, tree: str
+) -> Harness:
+    """Build the selftests from the donor tree, and our own checks for the picked one."""
     if drops.newer is None or "donor" not in packages.kernels:
         raise UsageError(
             f"{inputs.target.name}: nothing to build the selftests from",
@@ -193,7 +198,19 @@ def prepare_harness(session: Session, inputs: Inputs, drops: Drops, packages: Pa
         SelftestsRequest(session.store.git, drops.newer.tree, vmlinux, session.cache, suites),
         session.emit,
     )
-    return Harness(tests, packages, inputs.flavour)
+    return Harness(tests, packages, _build_checks(session, inputs, tree), inputs.flavour)
+
+
+def _build_checks(session: Session, inputs: Inputs, tree: str) -> tuple[Checks, ...]:
+    file = inputs.snapshot_file.with_name("uapi.toml")
+    headers = read_uapi(file).headers if file.is_file() else ()
+    git, folder = session.store.git, session.data / "qemu"
+    return tuple(
+        build_checks(
+            ChecksRequest(git, tree, headers, folder / f"{name}.c", session.cache), session.emit
+        )
+        for name in inputs.series.checks
+    )
 
 
 # -- boot and test
@@ -231,6 +248,7 @@ def _control(session: Session, control: ControlKernel, harness: Harness) -> cont
         harness.packages.iproute2,
         session.cache,
         session.options.accel,
+        checks=harness.checks,
     )
     result = controls.run_control(request, session.emit)
     noted = record.Control(
@@ -268,6 +286,7 @@ def test_kernel(
             session.run.log("guest"),
             accel=session.options.accel,
             boot_only=boot_only,
+            checks=() if boot_only else harness.checks,
         ),
         harness.flavour,
     )

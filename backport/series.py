@@ -75,6 +75,7 @@ class Series:
     donor: tuple[Role, ...] = (Role.LIBBPF, Role.BPFTOOL, Role.SELFTEST)
     donor_reason: str = ""
     variants: tuple[Variant, ...] = ()
+    checks: tuple[str, ...] = ()  # C files of qemu/, without the ending: suites of our own
 
     @property
     def picked(self) -> tuple[SeriesCommit, ...]:

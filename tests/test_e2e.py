@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 BACKPORT = Path(sys.executable).with_name("backport")
 RUN = ("run", "netkit", "--target", "debian-6.1")
-EXPECTED = {"tc_netkit": 6, "tc_links": 14, "tc_opts": 20}
+EXPECTED = {"tc_netkit": 6, "tc_links": 14, "tc_opts": 20, "port_netkit": 7}
 COLD = 40 * 60  # seconds; a bound against a hang, not a target
 
 

@@ -12,6 +12,7 @@ from fake_elf import build
 
 from backport import guest, initramfs
 from backport.cache import Cache
+from backport.checks import Checks
 from backport.errors import Exit, ToolMissing, UsageError
 from backport.events import Note, Progress, StageFinished, StageStarted, silent
 from backport.guest import GuestRequest, boot, failure
@@ -67,6 +68,56 @@ def test_a_good_boot(tmp_path, monkeypatch, request_):
     assert done == sorted(done)
     assert done[-1] == 4
     assert isinstance(events[-1], StageFinished)
+
+
+KTAP = """\
+[    4.610000] @@backport begin port_toy@@
+[    4.620000] @@port_toy| KTAP version 1
+[    4.630000] @@port_toy| 1..2
+[    4.640000] @@port_toy| ok 1 open
+[    4.650000] @@port_toy| # 3 kB stayed
+[    4.660000] @@port_toy| {shut} 2 shut
+[    4.670000] @@backport end port_toy rc={status}@@
+"""
+
+
+def with_checks(tmp_path, request, text):
+    """A guest that ran a suite of ours behind upstream's, and the request that wants it."""
+    head, done, tail = (GOLDEN / "passed.log").read_text().rpartition("[    4.700000]")
+    log = tmp_path / "with_checks.log"
+    log.write_text(head + text + done + tail)
+    program = tmp_path / "port_toy"
+    program.write_bytes(b"a program")
+    checks = Checks("port_toy", program, "", ("open", "shut"))
+    return fake_qemu.says(log), replace(request, checks=(checks,))
+
+
+def test_checks_of_our_own_count_like_the_others(tmp_path, monkeypatch, request_):
+    played, request = with_checks(tmp_path, request_, KTAP.format(shut="ok", status=0))
+    fake_qemu.install(tmp_path, monkeypatch, played)
+    events = []
+    result = boot(request, events.append)
+    assert result.outcome is Outcome.PASSED
+    assert [(s.name, s.passed) for s in result.suites][-1] == ("port_toy", 2)
+    told = [e for e in events if isinstance(e, Progress)]
+    assert [(e.done, e.total) for e in told][-2:] == [(5, 6), (6, 6)]
+
+
+def test_checks_that_fail_are_no_pass(tmp_path, monkeypatch, request_):
+    played, request = with_checks(tmp_path, request_, KTAP.format(shut="not ok", status=1))
+    fake_qemu.install(tmp_path, monkeypatch, played)
+    events = []
+    result = boot(request, events.append)
+    assert result.outcome is Outcome.FAILED
+    assert result.detail == "port_toy: 1 of 2 passed; failed: shut"
+    assert "shut: not ok" in [event.text for event in events if isinstance(event, Note)]
+
+
+def test_checks_that_never_ran_are_no_pass(tmp_path, monkeypatch, request_):
+    played, request = with_checks(tmp_path, request_, "")
+    fake_qemu.install(tmp_path, monkeypatch, played)
+    result = boot(request, silent)
+    assert (result.outcome, result.detail) == (Outcome.NO_TESTS, "port_toy: never ran")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from fake_elf import build, dynamic, module
 
 from backport import cpio, elf, files, initramfs, kernelimage
 from backport.cache import Cache
+from backport.checks import Checks
 from backport.errors import ToolMissing, Unavailable, UsageError
 from backport.initramfs import InitramfsRequest, build_initramfs, load_order
 
@@ -237,7 +238,9 @@ def contents(result) -> dict[str, tuple[int, bytes]]:
 def test_the_image_holds_all_that_the_guest_needs(request_of):
     found = contents(build_initramfs(request_of(links=("netkit",))))
     assert found["init"][0] == 0o100755
-    assert found["etc/backport/suites"][1] == b"tc_netkit tc_netkit_basic,tc_netkit_device\n"
+    assert found["etc/backport/suites"][1] == (
+        b"tc_netkit test_progs -a tc_netkit_basic,tc_netkit_device\n"
+    )
     assert found["etc/backport/links"][1] == b"netkit\n"
     assert found["etc/backport/modules"][1] == b""
     libraries = {path for path in found if path.startswith("lib/lib")}
@@ -246,6 +249,16 @@ def test_the_image_holds_all_that_the_guest_needs(request_of):
     }  # fmt: skip
     assert "lib64/ld-linux-x86-64.so.2" in found
     assert {"dev/console", "proc", "sys", "run", "tmp"} <= set(found)
+
+
+def test_checks_of_our_own_run_behind_the_others(request_of, tmp_path):
+    program = tmp_path / "port_toy"
+    program.write_bytes(b"a program")
+    checks = Checks("port_toy", program, "", ("open", "shut"))
+    found = contents(build_initramfs(request_of(checks=(checks,))))
+    last = found["etc/backport/suites"][1].splitlines()[-1]
+    assert last == b"port_toy port_toy open,shut"
+    assert found["bin/port_toy"] == (0o100755, b"a program")
 
 
 def test_the_shell_is_dash_and_busybox_shadows_neither_ip_nor_tc(request_of, host):
@@ -260,7 +273,7 @@ def test_every_command_that_init_calls_is_in_the_image(request_of):
     found = contents(build_initramfs(request_of()))
     script = found["init"][1].decode()
     programs = {path.rpartition("/")[2] for path in found if path.startswith(("bin/", "sbin/"))}
-    for command in ("mount", "insmod", "ip", "test_progs", "cat", "rm", "uname", "reboot"):
+    for command in ("mount", "insmod", "ip", "cat", "rm", "uname", "reboot"):
         assert f"{command} " in script
         assert command in programs
 

@@ -39,9 +39,9 @@ LAYERS = {
         upstreams.snapshot
     """,
     "kernel": """
-        bisect build checkout configure controls guest initramfs kbuild kernelimage kvmprobe objects
-        packaged parsers parsers.console parsers.ktap parsers.splats parsers.test_progs parsers.tree
-        parsers.verdict runners runners.base runners.qemu selftests toolchain
+        bisect build checkout checks configure controls guest initramfs kbuild kernelimage kvmprobe
+        objects packaged parsers parsers.console parsers.ktap parsers.splats parsers.test_progs
+        parsers.tree parsers.verdict runners runners.base runners.qemu selftests toolchain
     """,
     "output": """
         exporters exporters.cover exporters.folder exporters.patches report ruleview summary

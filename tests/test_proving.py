@@ -54,6 +54,7 @@ class Harness:
             parts = SimpleNamespace(
                 selftests=SimpleNamespace(program=Path("test_progs")),
                 packages=SimpleNamespace(iproute2=Path("ip")),
+                checks=(),
                 flavour=flavour,
             )
             wanted = CASES if cases is None else cases

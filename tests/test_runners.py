@@ -157,7 +157,7 @@ def test_a_log_that_cannot_be_written_is_unavailable(tmp_path, monkeypatch, orde
 def test_the_command_line_is_the_measured_one(order):
     command = RUNNERS["tcg"].command(order)
     text = " ".join(command)
-    assert "-accel tcg,thread=multi -cpu max -M q35 -smp 1 -m 1024" in text
+    assert "-accel tcg,thread=multi -cpu max -M q35 -smp 2,sockets=2 -m 1024" in text
     assert "-nographic -nodefaults -serial stdio -no-reboot" in text
     words = command[command.index("-append") + 1].split()
     assert {"console=ttyS0", "panic=-1", "printk.devkmsg=on"} <= set(words)
