@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +24,12 @@ class Region:
     def text(self) -> str:
         """All three sides as one text, for a rule's `has`."""
         return "".join([*self.base, *self.ours, *self.theirs])
+
+    @property
+    def digest(self) -> str:
+        """What tells this conflict from any other: 12 hex digits over its three sides."""
+        sides = json.dumps([self.base, self.ours, self.theirs])
+        return hashlib.sha256(sides.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 Segment = tuple[str, ...] | Region
@@ -103,6 +111,18 @@ def render(segments: Sequence[Segment]) -> list[str]:
     for segment in segments:
         out += _rendered(segment) if isinstance(segment, Region) else segment
     return out
+
+
+def unrendered(lines: Lines, regions: Sequence[Region]) -> list[Segment]:
+    """The segments of a text that `render` gave, whose regions are known; the inverse of it."""
+    segments: list[Segment] = []
+    start = 0
+    for region in regions:
+        shown = _rendered(region)
+        at = next(i for i in range(start, len(lines)) if [*lines[i : i + len(shown)]] == shown)
+        segments += [tuple(lines[start:at]), region]
+        start = at + len(shown)
+    return [*segments, tuple(lines[start:])]
 
 
 def _rendered(region: Region) -> list[str]:

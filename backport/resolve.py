@@ -23,12 +23,13 @@ from backport.rule import (
     Shim,
     Side,
     Take,
+    Verbatim,
     add_deltas,
     line_delta,
 )
 
 INCOMING = (Rewrite, Pin)
-REGIONAL = (Additive, Take)
+REGIONAL = (Additive, Take, Verbatim)
 WHOLE = (Absent,)
 MERGED = (Edit, Insert, Remove, Shim)
 
@@ -173,6 +174,12 @@ def _owners(work: PathWork, segments: Sequence[Segment]) -> dict[int, Rule]:
     owners: dict[int, Rule] = {}
     for rule in work.of(REGIONAL):
         hits = [i for i in regions if _matches(rule, segments, i)]
+        if isinstance(rule.action, Verbatim) and not hits:
+            raise RuleError(
+                rule.place,
+                f"rule {rule.id} was recorded for another conflict than those in {work.path}",
+                hint="resolve it again and `backport learn` it; better still, learn a rule",
+            )
         _demand(rule, work.path, len(hits), rule.count)
         for index in hits:
             if index in owners:
@@ -188,6 +195,8 @@ def _owners(work: PathWork, segments: Sequence[Segment]) -> dict[int, Rule]:
 def _matches(rule: Rule, segments: Sequence[Segment], index: int) -> bool:
     region = segments[index]
     assert isinstance(region, Region)
+    if isinstance(rule.action, Verbatim):
+        return region.digest == rule.action.sides
     if rule.within and rule.within not in symbols_of(segments, index):
         return False
     return not rule.has or re.search(rule.has, region.text, re.M) is not None
@@ -196,6 +205,8 @@ def _matches(rule: Rule, segments: Sequence[Segment], index: int) -> bool:
 def _settle(rule: Rule, region: Region) -> tuple[str, ...] | None:
     if isinstance(rule.action, Additive):
         return additive.replay(region, rule.action)
+    if isinstance(rule.action, Verbatim):
+        return rule.action.lines
     assert isinstance(rule.action, Take)
     text = "".join(region.ours if rule.action.side is Side.OURS else region.theirs)
     for change in rule.action.then:

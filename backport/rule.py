@@ -57,6 +57,14 @@ class Take:
 
 
 @dataclass(frozen=True)
+class Verbatim:
+    """Conflict: the text that a person gave the very conflict whose digest is `sides`."""
+
+    sides: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Rewrite:
     """Incoming lines, before the merge, also in new files: rename, change arguments, drop."""
 
@@ -109,7 +117,7 @@ class Absent:
     instead: str  # a path of the target, where another rule of the commit puts the change
 
 
-Action = Absent | Additive | Take | Rewrite | Pin | Edit | Insert | Remove | Shim
+Action = Absent | Additive | Take | Verbatim | Rewrite | Pin | Edit | Insert | Remove | Shim
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ from backport.rule import (
     Side,
     Substitution,
     Take,
+    Verbatim,
 )
-from backport.tomlfile import Table, load
+from backport.tomlfile import Table, load, loads
 from backport.version import Range
 
 
@@ -43,8 +44,16 @@ def read_rules(folder: Path) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def parse_rules(text: str, name: str) -> tuple[Rule, ...]:
+    """The rules of a file's text, as it would be read under that name."""
+    return tuple(_read(loads(text, name)))
+
+
 def _read_file(path: Path) -> list[Rule]:
-    table = load(path)
+    return _read(load(path))
+
+
+def _read(table: Table) -> list[Rule]:
     cause = table.string("cause")
     rules = [_rule(row, cause) for row in table.tables("rule", required=True)]
     table.done()
@@ -112,6 +121,15 @@ def _take(row: Table) -> Action:
     return Take(row.choice("take", Side), then)
 
 
+def _verbatim(row: Table) -> Action:
+    sub = row.table("verbatim")
+    sides = sub.string("sides")
+    if not re.fullmatch(r"[0-9a-f]{12}", sides):
+        hint = "`backport learn` writes it: 12 hex digits that stand for the conflict"
+        raise sub.error("sides", f"{sides!r} is no digest", hint=hint)
+    return Verbatim(sides, tuple(split_text(sub.string("lines", ""))))
+
+
 def _pin(row: Table) -> Action:
     members = row.table("pin")
     if not members.keys:
@@ -143,6 +161,7 @@ _ACTIONS: dict[str, Callable[[Table], Action]] = {
     "absent": lambda row: Absent(row.string("absent")),
     "additive": _additive,
     "take": _take,
+    "verbatim": _verbatim,
     "rewrite": _rewrite,
     "pin": _pin,
     "edit": lambda row: Edit(_substitution(row.table("edit"))),
@@ -154,7 +173,7 @@ _ON_CONFLICTS = ("additive", "take")
 _MEANT_FOR = {
     "has": _ON_CONFLICTS,
     "within": (*_ON_CONFLICTS, "rewrite", "pin", "edit", "insert"),
-    "count": tuple(name for name in _ACTIONS if name not in {"pin", "absent"}),
+    "count": tuple(name for name in _ACTIONS if name not in {"pin", "absent", "verbatim"}),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kernelish import make_tree
 
-from backport.conflict import Region, parse_markers, render, symbols_of, unended
+from backport.conflict import Region, parse_markers, render, symbols_of, unended, unrendered
 from backport.csource import split_text
 from backport.git import Git
 from backport.gitformat import MARKER_SIZE
@@ -130,3 +130,10 @@ def test_what_git_merges_reads_back_as_the_three_sides(tmp_path, base, ours, the
     for name, whole in zip(("base", "ours", "theirs"), (base, ours, theirs), strict=True):
         flat = [ln for s in segments for ln in (getattr(s, name) if s in regions else s)]
         assert "".join(flat) == whole
+
+
+def test_what_was_rendered_is_read_back_into_its_segments():
+    one, two = Region(("a\n",), ("b\n",), ("c\n",)), Region((), ("x\n",), ())
+    segments = [("top\n",), one, ("<<<<<<< own text\n", "middle\n"), two, ()]
+    assert unrendered(render(segments), [one, two]) == segments
+    assert unrendered(["plain\n"], []) == [("plain\n",)]

@@ -22,6 +22,7 @@ from backport.rule import (
     Side,
     Substitution,
     Take,
+    Verbatim,
 )
 
 THEIRS = "enum e {\n\tA,\n\tB,\n};\n\nint f(void)\n{\n\treturn new(1);\n}\n"
@@ -91,6 +92,16 @@ def test_a_substitution_in_a_side_must_match():
 def test_a_region_that_becomes_empty():
     the_work = work(rule(Take(Side.OURS)))
     assert settled(the_work, ("a\n",), region("b\n", "", "t\n"), ()) == (["a\n", "", ""], [])
+
+
+def test_recorded_lines_go_into_the_very_conflict_that_they_are_for():
+    one, other = region("a\n", "b\n", "c\n"), region("a\n", "b\n", "d\n")
+    recorded = rule(Verbatim(one.digest, ("mine\n",)))
+    done, left = settle_regions(work(recorded), [("top\n",), one, ("end\n",), other, ()])
+    assert done[1] == ("mine\n",) and [conflict.region for conflict in left] == [other]
+    with pytest.raises(RuleError, match=r"was recorded for another conflict") as caught:
+        settle_regions(work(recorded), [(), other, ()])
+    assert "backport learn" in caught.value.hint
 
 
 def test_an_additive_rule_is_charged_with_nothing():
