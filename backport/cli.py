@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 
 from backport import process
 from backport.blame import explained
-from backport.commands import look, rules, work
+from backport.commands import learn, look, rules, work
 from backport.console import for_stream, render_error
 from backport.errors import Exit, Interrupted
 
@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "status": look.status,
     "report": look.report,
     "export": look.export,
+    "learn": learn.learn_,
     "doctor": look.doctor,
     "explain": rules.explain,
 }

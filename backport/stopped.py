@@ -62,7 +62,8 @@ def stop(git: Git, folder: Path, state: State, stopped: Stopped) -> ConflictsLef
         f"{count} conflict{'s' if count != 1 else ''} without a rule in"
         f' "{stopped.result.incoming.subject}"\n\n{describe(stopped.result, state.series)}\n\n'
         f"resolve {'them' if count != 1 else 'it'} in {state.worktree}{note}",
-        hint="backport continue (or write the rule above and run again; backport abort gives up)",
+        hint="backport learn makes rules of what you did there, backport continue takes it once,"
+        " backport abort gives up",
     )
 
 
@@ -103,14 +104,7 @@ def take(request: Request, folder: Path, result: Pick) -> PickedCommit:
     yet or files that git does not know; the worktree and the state then are as they were.
     """
     state = load(folder)
-    root = Path(state.worktree)
-    if not (root / ".git").exists():
-        raise UsageError(
-            f"{root}: the worktree is gone", hint="run the series again: it makes another one"
-        )
-    _demand_known(root)
-    _demand_resolved(request.git, root, result, state.onto)
-    tree = tree_now(root)
+    tree = resolution(request.git, state, result)
     hands = {change.path for change in request.git.changes(result.tree, tree)}
     by_hand = tuple(sorted(hands | set(state.paths)))
     commit = ""
@@ -123,6 +117,18 @@ def take(request: Request, folder: Path, result: Pick) -> PickedCommit:
     kept = save(request, state.key, PickedCommit(done.pick, done.adaptations, tree, by_hand))
     discard(request.git, folder, state)
     return kept
+
+
+def resolution(git: Git, state: State, result: Pick) -> str:
+    """The tree that the person made of the stopped pick; `UsageError` while it is not resolved."""
+    root = Path(state.worktree)
+    if not (root / ".git").exists():
+        raise UsageError(
+            f"{root}: the worktree is gone", hint="run the series again: it makes another one"
+        )
+    _demand_known(root)
+    _demand_resolved(git, root, result, state.onto)
+    return tree_now(root)
 
 
 def clear(git: Git, folder: Path) -> str:

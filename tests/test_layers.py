@@ -30,10 +30,11 @@ LAYERS = {
     """,
     "doors": "cache files git process rundir store",
     "history": """
-        branch explain gates gates.accounting gates.form gates.symbols gates.uapi ground history
-        mutate pick provenance resolve resolvers resolvers.additive resolvers.edits
-        resolvers.incoming rulecheck skeleton slices sources sources.apt sources.archive
-        sources.debian sources.directory sources.gitfetch sources.giturl sources.localrepo
+        branch drafts explain gates gates.accounting gates.form gates.symbols gates.uapi ground
+        history learn learnpath lessons mutate pick provenance resolve resolvers
+        resolvers.additive resolvers.edits resolvers.incoming rulecheck skeleton slices sources
+        sources.apt sources.archive sources.debian sources.directory sources.gitfetch sources.giturl
+        sources.localrepo
         sources.locate sources.records sources.tarball sources.tarstream stopped upstreams
         upstreams.gitrepo upstreams.mail upstreams.mbox upstreams.objects upstreams.remote
         upstreams.snapshot
@@ -47,8 +48,8 @@ LAYERS = {
         exporters exporters.cover exporters.folder exporters.patches report ruleview summary
     """,
     "shell": """
-        blame cli commands commands.common commands.look commands.rules commands.work compiling
-        console crew delivery doctor pipeline porting proving session
+        blame cli commands commands.common commands.learn commands.look commands.rules commands.work
+        compiling console crew delivery doctor pipeline porting proving session
     """,
 }
 
@@ -62,7 +63,14 @@ THIRD_PARTY = {
     "tree_sitter": {"gates.form"},
     "tree_sitter_c": {"gates.form"},
     "unidiff": {"cut"},
-    "typer": {"cli", "commands.common", "commands.look", "commands.rules", "commands.work"},
+    "typer": {
+        "cli",
+        "commands.common",
+        "commands.learn",
+        "commands.look",
+        "commands.rules",
+        "commands.work",
+    },
 }
 
 # Names that only their door may use, and what else is allowed to say them.

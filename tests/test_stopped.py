@@ -71,7 +71,8 @@ def test_a_conflict_is_shown_with_place_sides_and_rule(world):
         'within = "dock_open"',
         f"patches/{SERIES}/rules/NAME.toml",
         f"resolve it in {world.worktree}",
-        "next: backport continue",
+        "next: backport learn",
+        "backport continue takes it once",
     ):
         assert text in ran.err
     assert snapshot(world.base) == before
