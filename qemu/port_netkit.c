@@ -142,6 +142,19 @@ static long link_to(const char *device, int type, unsigned long long revision)
 	return bpf(BPF_LINK_CREATE, &attr);
 }
 
+static unsigned long long revision_of(const char *device, int type)
+{
+	union bpf_attr attr = {
+		.query.target_ifindex = if_nametoindex(device),
+		.query.attach_type = type,
+	};
+	long done = bpf(BPF_PROG_QUERY, &attr);
+
+	if (done)
+		fail("asking for the list of attach type %d: %ld", type, done);
+	return attr.query.revision;
+}
+
 /* -- the cases */
 
 /* BPF_LINK_CREATE_LAST_FIELD that ends before the revision does makes a large one "not zero": EINVAL. */
@@ -152,12 +165,16 @@ static void link_revision(void)
 
 	add_pair("forward");
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		long stale = link_to("nk0", types[i], SOME_REVISION), good = link_to("nk0", types[i], 1);
+		unsigned long long first = revision_of("nk0", types[i]);
+		long other = link_to("nk0", types[i], SOME_REVISION), good = link_to("nk0", types[i], first);
+		long stale = link_to("nk0", types[i], first);
 
-		if (stale != -ESTALE)
-			fail("attach type %d, a revision of no list: %ld, not %d", types[i], stale, -ESTALE);
+		if (other != -ESTALE)
+			fail("attach type %d, a revision of no list: %ld, not %d", types[i], other, -ESTALE);
 		if (good < 0)
-			fail("attach type %d, the first revision: %ld", types[i], good);
+			fail("attach type %d, the list's own revision %llu: %ld", types[i], first, good);
+		if (stale != -ESTALE || revision_of("nk0", types[i]) == first)
+			fail("attach type %d, the revision before the last link: %ld", types[i], stale);
 	}
 }
 

@@ -101,7 +101,11 @@ union toy_attr {
 	struct { __u32 prog_type, insn_cnt; __u64 insns, license; };
 	struct { __u64 pathname; __u32 bpf_fd; };
 	struct { __u32 bpf_fd, info_len; __u64 info; } info;
-	struct { __u8 before[40]; __u64 link_ids; } query;
+	struct {
+		__u32 target_ifindex, attach_type;
+		__u8 before[32];
+		__u64 link_ids, link_attach_flags, revision;
+	} query;
 	union {
 		struct { __u32 prog_fd, target_ifindex, attach_type, flags; };
 		struct { __u32 before[4]; __u32 relative_fd; __u64 expected_revision; } tcx, netkit;
