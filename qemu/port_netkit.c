@@ -29,7 +29,10 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/pkt_cls.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <linux/tc_act/tc_skbmod.h>
 
 /* Programs built for newer kernels carry these numbers: they are no longer the port's to choose. */
 _Static_assert(BPF_TCX_INGRESS == 46 && BPF_TCX_EGRESS == 47, "tcx attach types");
@@ -39,8 +42,6 @@ _Static_assert(offsetof(union bpf_attr, link_create.netkit.expected_revision) ==
 _Static_assert(offsetof(union bpf_attr, query.link_ids) == 40, "query");
 
 #define SOME_REVISION (1ULL << 40)	/* of no list; the kernel must look at its upper half */
-
-enum { TC_OK = 0, TC_STOLEN = 4, TC_TRAP = 8 };
 
 /* -- saying what is wrong */
 
@@ -130,7 +131,7 @@ static int classifier(int verdict)
 static long link_to(const char *device, int type, unsigned long long revision)
 {
 	union bpf_attr attr = {
-		.link_create.prog_fd = classifier(TC_OK),
+		.link_create.prog_fd = classifier(TC_ACT_OK),
 		.link_create.target_ifindex = if_nametoindex(device),
 		.link_create.attach_type = type,
 	};
@@ -367,32 +368,113 @@ static void drops_counted_on_two_cpus(void)
 		fail("%d packets were dropped, %llu were counted", 2 * EACH, drops);
 }
 
-/* What an egress program consumed is freed, else its socket can never send it off. */
+static void verdict_of_program(int verdict)
+{
+	union bpf_attr pin = { .pathname = (unsigned long)"/sys/fs/bpf/consumes",
+			       .bpf_fd = classifier(verdict) };
+	long done = bpf(BPF_OBJ_PIN, &pin);
+
+	if (done)
+		fail("pinning: %ld", done);
+	run("tc filter add dev nk0 egress bpf da object-pinned /sys/fs/bpf/consumes");
+	unlink("/sys/fs/bpf/consumes");
+}
+
+struct request {
+	struct nlmsghdr head;
+	struct tcmsg tc;
+	char attributes[256];
+};
+
+static struct nlattr *put(struct request *request, int type, const void *data, size_t size)
+{
+	struct nlattr *attr = (void *)((char *)request + request->head.nlmsg_len);
+
+	attr->nla_type = type;
+	attr->nla_len = NLA_HDRLEN + size;
+	if (size)
+		memcpy((char *)attr + NLA_HDRLEN, data, size);
+	request->head.nlmsg_len += NLA_ALIGN(attr->nla_len);
+	return attr;
+}
+
+static void shut(struct request *request, struct nlattr *nest)
+{
+	nest->nla_len = (char *)request + request->head.nlmsg_len - (char *)nest;
+}
+
+static void ask_kernel(struct request *request)
+{
+	struct { struct nlmsghdr head; struct nlmsgerr body; char more[512]; } answer = {};
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+	request->head.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	if (fd < 0 || send(fd, request, request->head.nlmsg_len, 0) < 0 ||
+	    recv(fd, &answer, sizeof(answer), 0) < 0)
+		fail("no answer of netlink: %m");
+	if (answer.head.nlmsg_type != NLMSG_ERROR || answer.body.error)
+		fail("netlink refuses: %d", answer.body.error);
+	close(fd);
+}
+
+/* An action returns what it is told to; `tc` has no word for all that an action may be told. */
+static void verdict_of_action(int verdict)
+{
+	struct request request = {
+		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct tcmsg)),
+			  .nlmsg_type = RTM_NEWTFILTER, .nlmsg_flags = NLM_F_CREATE },
+		.tc = { .tcm_ifindex = if_nametoindex("nk0"),
+			.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS),
+			.tcm_info = TC_H_MAKE(1 << 16, htons(ETH_P_ALL)) },
+	};
+	struct tc_skbmod parameters = { .action = verdict };
+	__u16 type = ETH_P_IP;
+	struct nlattr *options, *actions, *first, *inner;
+
+	put(&request, TCA_KIND, "matchall", sizeof("matchall"));
+	options = put(&request, TCA_OPTIONS, NULL, 0);
+	actions = put(&request, TCA_MATCHALL_ACT, NULL, 0);
+	first = put(&request, 1, NULL, 0);
+	put(&request, TCA_ACT_KIND, "skbmod", sizeof("skbmod"));
+	inner = put(&request, TCA_ACT_OPTIONS, NULL, 0);
+	put(&request, TCA_SKBMOD_PARMS, &parameters, sizeof(parameters));
+	put(&request, TCA_SKBMOD_ETYPE, &type, sizeof(type));
+	shut(&request, inner);
+	shut(&request, first);
+	shut(&request, actions);
+	shut(&request, options);
+	ask_kernel(&request);
+}
+
+/* What an egress filter consumed is freed, else its socket can never send it off. */
 static void egress_consumed(void)
 {
-	static const int verdicts[] = { TC_STOLEN, TC_TRAP };
+	static const struct {
+		int verdict;
+		void (*filter)(int verdict);
+	} ways[] = {
+		{ TC_ACT_STOLEN, verdict_of_program },
+		{ TC_ACT_TRAP, verdict_of_program },
+		{ TC_ACT_STOLEN, verdict_of_action },
+		{ TC_ACT_QUEUED, verdict_of_action },	/* no program may say it */
+		{ TC_ACT_TRAP, verdict_of_action },
+	};
 	unsigned int i;
 
 	add_pair("forward");
-	run("tc qdisc add dev nk0 clsact");
-	for (i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
-		union bpf_attr pin = { .pathname = (unsigned long)"/sys/fs/bpf/consumes",
-				       .bpf_fd = classifier(verdicts[i]) };
-		long done = bpf(BPF_OBJ_PIN, &pin);
-		int fd, held = -1;
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		int fd = udp_to("10.9.0.2"), held = -1;
 
-		if (done)
-			fail("pinning: %ld", done);
-		run("tc filter replace dev nk0 egress prio 1 handle 1 bpf da object-pinned /sys/fs/bpf/consumes");
-		unlink("/sys/fs/bpf/consumes");
-		fd = udp_to("10.9.0.2");
+		run("tc qdisc add dev nk0 clsact");
+		ways[i].filter(ways[i].verdict);
 		send_some(fd, 10);
 		if (ioctl(fd, SIOCOUTQ, &held) || held)
-			fail("verdict %d: %d bytes of 10 packets are still held", verdicts[i], held);
+			fail("verdict %d: %d bytes of 10 packets are still held", ways[i].verdict, held);
+		if (counters_of("nk0").tx_packets)
+			fail("verdict %d: what was consumed was sent as well", ways[i].verdict);
+		run("tc qdisc del dev nk0 clsact");
 		close(fd);
 	}
-	if (counters_of("nk0").tx_packets)
-		fail("what was consumed was sent as well");
 }
 
 static const struct {
