@@ -17,6 +17,7 @@ TEST_PACKAGES := gnupg bzip2 cpio
 
 run: setup
 	$(VENV)/bin/backport run netkit
+	@echo "kernel.org's 5.15: $(VENV)/bin/backport run netkit --target linux-5.15 (--base TREE for one of your own)"
 
 test check: PACKAGES += $(TEST_PACKAGES)
 

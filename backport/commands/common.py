@@ -36,7 +36,7 @@ Refresh = Annotated[bool, typer.Option("--refresh", help="Look up package versio
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
-DEFAULT_TARGET = "debian-6.1"
+DEFAULT_TARGET = "debian-5.10"
 
 
 def say(text: str) -> None:
