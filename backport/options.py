@@ -43,20 +43,22 @@ class Options:
     jobs: int = 0
     refresh: bool = False
     flavour: str = ""  # of kconfig/flavours.toml
+    suites: tuple[str, ...] = ()  # of the series', to test with; all of them when empty
 
     @property
     def branch_name(self) -> str:
         """The branch the result goes to."""
         return self.branch or f"backport/{self.series}/{self.target}"
 
-    def to_json(self) -> dict[str, str | int | bool]:
+    def to_json(self) -> dict[str, str | int | bool | list[str]]:
         """Plain values for a state file."""
-        return {**asdict(self), "until": int(self.until)}
+        return {**asdict(self), "until": int(self.until), "suites": list(self.suites)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Options:
         """Read what `to_json` gave."""
-        return cls(**{**data, "until": Until(data["until"]), "accel": Accel(data["accel"])})
+        typed = {"until": Until(data["until"]), "accel": Accel(data["accel"])}
+        return cls(**{**data, **typed, "suites": tuple(data.get("suites", ()))})
 
     def argv(self) -> list[str]:
         """The command that does the same again."""
@@ -64,6 +66,7 @@ class Options:
         for flag in ("base", "rev", "upstream", "branch", "flavour"):
             value = getattr(self, flag)
             words += [f"--{flag}", value] if value else []
+        words += [word for name in self.suites for word in ("--suite", name)]
         words += ["--force"] if self.force else []
         words += ["--accel", self.accel] if self.accel is not Accel.AUTO else []
         words += ["--jobs", str(self.jobs)] if self.jobs else []

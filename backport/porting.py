@@ -71,14 +71,24 @@ def read_inputs(session: Session) -> Inputs:
     if flavour is not None:
         target = replace(target, fragments=(*target.fragments, *flavour.fragments))
     _check_kind(options.upstream)
+    series = manifest.read_series(series_file)
+    _check_suites(series, options.suites)
     return Inputs(
-        series=manifest.read_series(series_file),
+        series=series,
         target=target,
         rules=read_rules(series_file.parent / "rules"),
         spec=spec,
         snapshot_file=series_file.parent / "snapshot.toml",
         flavour=flavour,
     )
+
+
+def _check_suites(series: Series, asked: Sequence[str]) -> None:
+    """Refuse a suite that there is not before a kernel is built for it."""
+    known = [*series.suites, *series.checks]
+    for name in asked:
+        if name not in known:
+            raise UsageError(f"--suite {name}: no such suite", hint=f"one of: {', '.join(known)}")
 
 
 def _check_kind(upstream: str) -> None:

@@ -198,7 +198,11 @@ def prepare_harness(
         SelftestsRequest(session.store.git, drops.newer.tree, vmlinux, session.cache, suites),
         session.emit,
     )
-    return Harness(tests, packages, _build_checks(session, inputs, tree), inputs.flavour)
+    checks = _build_checks(session, inputs, tree)
+    if asked := session.options.suites:
+        tests = replace(tests, cases={n: c for n, c in tests.cases.items() if n in asked})
+        checks = tuple(one for one in checks if one.name in asked)
+    return Harness(tests, packages, checks, inputs.flavour)
 
 
 def _build_checks(session: Session, inputs: Inputs, tree: str) -> tuple[Checks, ...]:
@@ -300,12 +304,18 @@ def test_kernel(
     session.note(tests=tests, guest=noted)
     session.artifact("console", result.log)
     passed = result.outcome is Outcome.PASSED
-    session.gate("boot and tests", "passed" if passed else "failed", result.detail)
+    session.gate("boot and tests", "passed" if passed else "failed", _asked(session, result.detail))
     trouble = guest.failure(result)
     if trouble is not None:
         raise trouble
     keep = {"tests": [asdict(t) for t in tests], "guest": asdict(noted), "log": str(result.log)}
     files.write(place, json.dumps(keep).encode())
+
+
+def _asked(session: Session, detail: str) -> str:
+    """What a gate says of tests, with the suites that alone were asked for."""
+    suites = session.options.suites
+    return f"{detail}; only {', '.join(suites)}" if suites else detail
 
 
 def _with_room(request: GuestRequest, flavour: Flavour | None) -> GuestRequest:
@@ -341,7 +351,7 @@ def _reuse(session: Session, place: Path) -> bool:
     session.note(tests=tests, guest=replace(noted, log=session.run.relative(log)))
     if log.is_file():
         session.artifact("console", log)
-    session.gate("boot and tests", "passed", noted.detail)
+    session.gate("boot and tests", "passed", _asked(session, noted.detail))
     session.emit(StageFinished(guest.STAGE, f"{noted.outcome}: {noted.detail}", 0.0, cached=True))
     return True
 

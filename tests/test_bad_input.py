@@ -50,13 +50,19 @@ def refused(world, *argv, code=2):
         (("plan", "../dock"), "../dock: no such series", "did you mean `dock`?"),
         (("plan", "netfilter"), "netfilter: no such series", "known: dock"),
         (("run", "dock", "--target", "mini-6.2"), "mini-6.2: no such", "did you mean `mini-6.1`?"),
-        (("pick", "dock"), "debian-6.1: no such target", "did you mean `mini-6.1`?"),
+        (("pick", "dock"), "debian-5.10: no such target", "known: mini-6.1"),
     ],
 )
 def test_an_unknown_name_is_named_with_the_near_one(world, argv, message, hint):
     err = refused(world, *argv)
     assert message in err and hint in err
     assert not (world.cache / "runs").exists()  # a slip of the finger leaves no run behind
+
+
+def test_a_suite_that_there_is_not_is_refused_before_anything_is_built(world):
+    err = refused(world, "test", "dock", "--target", "mini-6.1", "--suite", "duck")
+    assert "--suite duck: no such suite" in err and "one of: dock" in err
+    assert world.record()["picks"] == []
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a branch that we d
 Accel = Annotated[words.Accel, typer.Option(help="What runs the guests.")]
 Flavour = Annotated[str, typer.Option(help="A row of kconfig/flavours.toml, e.g. debug.")]
 Jobs = Annotated[int, typer.Option(help="Compilers at a time [one for each CPU].", min=0)]
+Suites = Annotated[
+    list[str] | None, typer.Option("--suite", help="One of the series' suites; repeatable [all].")
+]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look up package versions and refs anew.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]

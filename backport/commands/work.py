@@ -78,8 +78,32 @@ def _staged(until: Until, text: str) -> Callable[..., None]:
 
 build = _staged(Until.BUILD, "Pick, then configure and build the kernel.")
 boot = _staged(Until.BOOT, "Build, then boot the kernel to its init and off again.")
-test = _staged(Until.TEST, "Build, then run the selftests in the booted kernel.")
 run = _staged(Until.RUN, "Everything: pick, build, boot, test, controls, series and report.")
+
+
+def test(
+    series: common.Series,
+    target: common.Target = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    upstream: common.Upstream = "",
+    branch: common.Branch = "",
+    force: common.Force = False,
+    accel: common.Accel = words.Accel.AUTO,
+    jobs: common.Jobs = 0,
+    flavour: common.Flavour = "",
+    suite: common.Suites = None,
+    refresh: common.Refresh = False,
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Build, then run the selftests in the booted kernel, or some suites of them."""
+    options = Options(
+        series, target, Until.TEST, base, rev, upstream, branch, force, accel, jobs, refresh,
+        flavour, tuple(suite or ()),
+    )  # fmt: skip
+    perform(options, json=json, quiet=quiet)
+
 
 StoppedSeries = Annotated[str, typer.Option("--series", help="The series [the one that stopped].")]
 StoppedTarget = Annotated[str, typer.Option("--target", help="The target [the one that stopped].")]
