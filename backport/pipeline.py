@@ -113,9 +113,16 @@ def _stages(session: Session, resumed: State | None) -> None:
         return
     session.note(tools={t.name: t.version for t in probe().tools})
     built = proving.build_kernel(session, inputs, picked)
-    if packages is not None:
+    if packages is None:
+        proving.compile_steps(session, inputs, picked, built.config)
+        return
+    with crew(1) as pool:  # a guest keeps one processor busy, the other one compiles
+        objects = pool.submit(proving.compile_steps, session, inputs, picked, built.config)
         harness = proving.prepare_harness(session, inputs, drops, packages, picked.tree)
-        _test(session, inputs, built, harness)
+        trouble = _tested(session, inputs, built, harness)
+        objects.result()
+    if trouble is not None:
+        raise trouble
     if until >= Until.RUN:
         deliver_series(session)
 
@@ -130,8 +137,15 @@ def _gather(session: Session, inputs: Inputs) -> tuple[Drops, Packages | None]:
         return drops, packages.result()
 
 
-def _test(session: Session, inputs: Inputs, built: BuildResult, harness: Harness) -> None:
-    if session.options.until is Until.BOOT:
-        proving.boot_kernel(session, built.image, harness)
-    else:
-        proving.prove_kernel(session, inputs, built.image, harness)
+def _tested(
+    session: Session, inputs: Inputs, built: BuildResult, harness: Harness
+) -> BackportError | None:
+    """Boot and test; what went wrong comes behind what goes wrong beside it."""
+    try:
+        if session.options.until is Until.BOOT:
+            proving.boot_kernel(session, built.image, harness)
+        else:
+            proving.prove_kernel(session, inputs, built.image, harness)
+    except BackportError as err:
+        return err
+    return None

@@ -71,11 +71,10 @@ def build_kernel(session: Session, inputs: Inputs, picked: Picked) -> BuildResul
         )
     )
     _note_build(session, result)
-    _compile_steps(session, inputs, picked, result.config)
     return result
 
 
-def _compile_steps(session: Session, inputs: Inputs, picked: Picked, config: Path) -> None:
+def compile_steps(session: Session, inputs: Inputs, picked: Picked, config: Path) -> None:
     """Whether the series bisects: each commit's objects, in directories beside the kernel's."""
     name = f"{inputs.build_name}-objects"
     steps = tuple(
