@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from backport.conflict import Region
 from backport.csource import Lines
+from backport.resolve import imported
 from backport.resolvers import additive
 from backport.rule import Additive, At, Grain
 
@@ -89,7 +90,9 @@ def _sides(region: Region, wanted: Sequence[str]) -> Iterator[Lesson]:
             continue
         then = tuple(change.toml for change in changes)
         rows = _array("then", then) if then else ()
-        yield Lesson((f'take = "{side}"', *rows), _hand(changes))
+        foreign = imported(region, wanted).total() if side == "theirs" else 0
+        told = (f"imports = {foreign}",) if foreign else ()
+        yield Lesson((f'take = "{side}"', *rows, *told), _hand(changes) + foreign)
 
 
 def _is_whole(changes: Sequence[Change], old: Sequence[str], new: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from backport.rule import (
     Additive,
     Edit,
     Insert,
+    LineDelta,
     Pin,
     Remove,
     Rewrite,
@@ -226,7 +228,35 @@ def _record_region(work: PathWork, rule: Rule, region: Region, lines: tuple[str,
     result = line_delta(list(region.ours), list(lines))
     for line in upstream:
         upstream[line] = -upstream[line]
-    work.fired.append(Adaptation(rule, work.path, add_deltas(result, upstream)))
+    owned = add_deltas(result, upstream)
+    if isinstance(rule.action, Take) and rule.action.side is Side.THEIRS:
+        owned.subtract(_undeclared(rule, rule.action, imported(region, lines)))
+    work.fired.append(Adaptation(rule, work.path, add_deltas(owned)))
+
+
+def imported(region: Region, lines: Sequence[str]) -> LineDelta:
+    """Lines around upstream's change that come along with it and that the target does not have.
+
+    Upstream had them before its commit and has them after it: another commit brought them there.
+    Lines without a word in them say nothing of where they are from.
+    """
+    brought = Counter(region.theirs) - Counter(region.base)
+    extra = Counter(lines) - Counter(region.ours) - brought
+    around = {ln for ln in set(region.base) & set(region.theirs) if re.search(r"\w", ln)}
+    return Counter({line: n for line, n in extra.items() if line in around})
+
+
+def _undeclared(rule: Rule, action: Take, found: LineDelta) -> LineDelta:
+    """What the rule does not own, for the accounting to name: all of it unless it says how much."""
+    if not action.imports:
+        return found
+    if found.total() != action.imports:
+        raise RuleError(
+            rule.place,
+            f"rule {rule.id} says that it imports {action.imports} lines, it is {found.total()}",
+            hint="look at what upstream has around its change there: it has become another text",
+        )
+    return Counter()
 
 
 def _demand(rule: Rule, path: str, places: int, wanted: int) -> None:

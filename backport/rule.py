@@ -50,10 +50,15 @@ class Additive:
 
 @dataclass(frozen=True)
 class Take:
-    """Conflict: one side as it is, then substitutions in it."""
+    """Conflict: one side as it is, then substitutions in it.
+
+    `imports` is how many lines come along that upstream's commit does not add and the target does
+    not have: another commit's, taken on purpose.
+    """
 
     side: Side
     then: tuple[Substitution, ...] = ()
+    imports: int = 0
 
 
 @dataclass(frozen=True)

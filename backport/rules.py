@@ -118,7 +118,10 @@ def _additive(row: Table) -> Action:
 
 def _take(row: Table) -> Action:
     then = tuple(_substitution(sub) for sub in row.tables("then"))
-    return Take(row.choice("take", Side), then)
+    side, imports = row.choice("take", Side), at_least_none(row, "imports", 0)
+    if imports and side is Side.OURS:
+        raise row.error("imports", 'says nothing with `take = "ours"`', hint="leave it out")
+    return Take(side, then, imports)
 
 
 def _verbatim(row: Table) -> Action:

@@ -45,13 +45,18 @@ CONFLICT = region("a|b", "a|own", "a|new|b")
         (CONFLICT, "a|new|own", {"additive": "line"}),
         (region("x", "own", "x|new"), "own|new", {"additive": "line", "at": "end"}),
         (region("x", "own", "x|new"), "new|own", {"additive": "line", "at": "start"}),
-        (CONFLICT, "a|new|b", {"take": "theirs"}),
+        (region("a|b", "a|own", "a|new"), "a|new", {"take": "theirs"}),
         (CONFLICT, "a|own", {"take": "ours"}),
     ],
 )
 def test_an_action_that_needs_no_text_comes_first(conflict, wanted, action):
     lesson = of_region(conflict, lines(wanted))[0]
     assert told(lesson) == action and lesson.hand == 0
+
+
+def test_a_side_that_brings_other_commits_lines_says_how_many():
+    lesson = of_region(CONFLICT, lines("a|new|b"))[0]
+    assert told(lesson) == {"take": "theirs", "imports": 1} and lesson.hand == 1
 
 
 def test_words_of_a_line_are_added_by_word():

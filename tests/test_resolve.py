@@ -23,6 +23,7 @@ from backport.rule import (
     Substitution,
     Take,
     Verbatim,
+    add_deltas,
 )
 
 THEIRS = "enum e {\n\tA,\n\tB,\n};\n\nint f(void)\n{\n\treturn new(1);\n}\n"
@@ -92,6 +93,27 @@ def test_a_substitution_in_a_side_must_match():
 def test_a_region_that_becomes_empty():
     the_work = work(rule(Take(Side.OURS)))
     assert settled(the_work, ("a\n",), region("b\n", "", "t\n"), ()) == (["a\n", "", ""], [])
+
+
+FOREIGN = region("near\n}\nold\n", "old\n", "near\n}\nnew\n")  # `near` is another commit's
+
+
+def owned(*rules):
+    the_work = work(*rules)
+    settled(the_work, (), FOREIGN, ())
+    return add_deltas(*(item.delta for item in the_work.fired))
+
+
+def test_their_side_owns_no_line_of_another_commit_unless_it_says_how_many():
+    assert owned(rule(Take(Side.THEIRS))) == Counter({"}\n": 1})
+    assert owned(rule(Take(Side.THEIRS, imports=1))) == Counter({"near\n": 1, "}\n": 1})
+    drops = (Substitution(r"^near\n", ""),)
+    assert owned(rule(Take(Side.THEIRS, drops))) == Counter({"}\n": 1})
+
+
+def test_another_number_of_imports_is_another_text():
+    with pytest.raises(RuleError, match="says that it imports 2 lines, it is 1"):
+        owned(rule(Take(Side.THEIRS, imports=2)))
 
 
 def test_recorded_lines_go_into_the_very_conflict_that_they_are_for():

@@ -166,6 +166,8 @@ BAD_ACTIONS = [
     ('additive = "line"\nat = "top"', 8, ".at", "'top' is not known"),
     ('take = "mine"', 7, ".take", "'mine' is not known"),
     ("take = \"ours\"\nthen = [{ replace = 'x' }]", 8, ".then[0]", "key `find` is missing"),
+    ('take = "ours"\nimports = 1', 8, ".imports", "says nothing with"),
+    ('take = "theirs"\nimports = -1', 8, ".imports", "-1 is no number"),
     ('take = "ours"\nat = "end"', 8, ".at", "unknown key"),
     ("rewrite = []", 7, ".rewrite", "names no substitution"),
     ("rewrite = { find = 'a' }", 7, ".rewrite", "must be an array"),
