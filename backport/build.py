@@ -61,6 +61,7 @@ class BuildRequest:
     jobs: int = 0
     baseline: Path | None = None
     emit: Emit = silent
+    gently: bool = False  # as in `kbuild.Make`
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,8 @@ def make_of(request: BuildRequest) -> kbuild.Make:
             f"{request.out}: not configured (no .config)", hint="run the configure stage first"
         )
     arch = toolchain.arch_named(request.arch)
-    return kbuild.Make(
-        request.source, request.out, arch, toolchain.probe(), dict(request.variables)
-    )
+    variables, tools = dict(request.variables), toolchain.probe()
+    return kbuild.Make(request.source, request.out, arch, tools, variables, request.gently)
 
 
 def _inputs(request: BuildRequest, make: kbuild.Make) -> str:

@@ -21,6 +21,7 @@ from backport.toolchain import Arch, Toolchain, quirks
 LOCK_PATIENCE = 120.0  # seconds; what a killed run's last compiler may need to end
 _POLL = 0.2
 
+GENTLY = ("nice", "-n", "19")
 # Who built, where and when must not be in the image: the same tree gives the same bytes.
 REPRODUCIBLE: Mapping[str, str] = {
     "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
@@ -56,6 +57,7 @@ class Make:
     arch: Arch
     toolchain: Toolchain
     variables: Mapping[str, str] = field(default_factory=dict)
+    gently: bool = False  # behind all else that the machine does
 
     def effective(self) -> dict[str, str]:
         """Quirks of the tree, overridden by what the caller asked for."""
@@ -72,7 +74,8 @@ class Make:
         }
         pairs = [f"{key}={value}" for key, value in settings.items()]
         # Output of one target in one piece: a warning belongs to the object named above it.
-        return ["make", "-C", str(self.source), f"-j{jobs}", "-Otarget", *pairs, *targets]
+        command = [*(GENTLY if self.gently else ()), "make", "-C", str(self.source)]
+        return [*command, f"-j{jobs}", "-Otarget", *pairs, *targets]
 
     def run(
         self,

@@ -22,7 +22,7 @@ tinyconfig:
 	@printf '%s\\n' 'CONFIG_TINY=y' 'CONFIG_XZ=y' '# CONFIG_GZIP is not set' > $(O)/.config
 
 olddefconfig:
-	@echo olddef >> $(O)/calls
+	@echo olddef >> $(O)/calls; nice >> $(O)/niceness
 	@sh scripts/olddefconfig $(O)/.config
 
 bzImage: $(O)/arch/x86/boot/bzImage

@@ -140,3 +140,9 @@ def test_a_variant_that_the_tree_does_not_allow_is_no_pass(bench, without_net):
     without_net.fragments[0].write_text("CONFIG_NOWHERE=y\n")
     with pytest.raises(ConfigLost, match="CONFIG_NOWHERE"):
         compile_steps(bench.request({"net/dev.c": "int d2;\n"}, variants=[without_net]))
+
+
+def test_compilers_stand_back_behind_guests(bench):
+    """A guest that must wait for its processor fails tests that do not wait."""
+    compile_steps(bench.request({"net/dev.c": "int d2;\n"}))
+    assert (bench.folder / "out/niceness").read_text().split() == ["19"]
