@@ -16,6 +16,8 @@ Lines = Sequence[str]
 Span = tuple[int, int]
 
 _TAGGED = re.compile(r"^(?:typedef\s+)?(struct|union|enum)\s+(\w+)?[^;=(]*\{\s*(?:/\*.*)?$")
+_TAIL = re.compile(r"\}(?:.*\W)?(\w+)\s*(?:\[[^]]*\]\s*)*;")
+_INDENTED = re.compile(r"\s+([A-Za-z_]\w*)")
 _INITIALISER = re.compile(r"(\w+)\s*(?:\[[^]]*\]\s*)*(?:__\w+\s*)*=\s*\{\s*$")
 _CALLABLE = re.compile(r"(\w+)\s*\(")
 _MACRO = re.compile(r"^#\s*define\s+(\w+)")
@@ -150,9 +152,9 @@ def _braced(lines: Lines, index: int) -> Definition | None:
     line = lines[index]
     if found := _TAGGED.match(line):
         end = _closing(lines, index)
-        tail = re.match(r"\}\s*(?:__\w+\s*)*(\w+)", lines[end - 1])
-        name = found[2] or (tail[1] if tail else "") or _first_word(lines, index + 1)
-        return Definition(found[1], name, (index, end))
+        tail = _TAIL.match(lines[end - 1])
+        name = found[2] or (tail[1] if tail else "") or _first_member(lines[index + 1 : end])
+        return Definition(found[1], name, (index, end)) if name else None
     if found := _INITIALISER.search(line):
         return Definition("table", found[1], (index, _closing(lines, index)))
     if _ONE_LINE.match(line) and (name := _callable(line.partition("{")[0])):
@@ -160,9 +162,9 @@ def _braced(lines: Lines, index: int) -> Definition | None:
     return None
 
 
-def _first_word(lines: Lines, index: int) -> str:
-    found = re.search(r"\w+", lines[index]) if index < len(lines) else None
-    return found[0] if found else ""
+def _first_member(lines: Lines) -> str:
+    """What an enum without a name goes by."""
+    return next((found[1] for line in lines if (found := _INDENTED.match(line))), "")
 
 
 def _is_header(line: str) -> bool:

@@ -235,6 +235,24 @@ def test_what_is_no_definition(text):
     assert outline(lines(text)) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("enum {\n\t/* the first */\n\tDOCK_A,\n};\n", "DOCK_A"),
+        ("enum {\n#define ID(x) ID_##x,\n\tDOCK_A,\n};\n", "DOCK_A"),
+        ("typedef struct {\n\tint a;\n} __attribute__((packed)) dock_t;\n", "dock_t"),
+        ("typedef struct {\n\tint a;\n} __kernel_dock;\n", "__kernel_dock"),
+        ("struct {\n\tint a;\n} docks[DOCK_MAX];\n", "docks"),
+    ],
+)
+def test_what_has_no_tag_goes_by_what_is_its_own(text, name):
+    assert [d.name for d in outline(lines(text))] == [name]
+
+
+def test_an_enum_of_included_members_alone_has_no_name():
+    assert outline(lines('enum {\n#include "members.h"\n};\n')) == []
+
+
 def test_a_macro_with_crlf_runs_on():
     assert outline(lines("#define A \\\r\n\t1\r\nint x;\r\n"))[0].span == (0, 2)
 
