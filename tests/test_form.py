@@ -6,7 +6,7 @@ import pytest
 
 from backport.csource import split_lines
 from backport.gates.accounting import Sides
-from backport.gates.form import objections, plain
+from backport.gates.form import objections
 
 FUNCTION = b"static int one(int a)\n{\n\treturn a;\n}\n"
 KERNELISH = b"""
@@ -77,10 +77,6 @@ def test_kernel_annotations_and_loops_parse(text):
     damaged = text.replace(b"\treturn", b"\t{ return", 1)
     assert objections(sides(text, text, text + b"\n")) == []
     assert objections(sides(text, text, damaged))
-
-
-def test_blanking_keeps_every_line():
-    assert plain(KERNELISH).count(b"\n") == KERNELISH.count(b"\n")
 
 
 # -- conditionals of the preprocessor

@@ -25,8 +25,8 @@ LAYERS = {
         target version
     """,
     "readers": """
-        cpio cut elf identifiers intake kconfig kconfig_tree kconfig_why manifest rules snapshot
-        tomlfile warnings
+        cparse cpio cut elf identifiers intake kconfig kconfig_tree kconfig_why manifest rules
+        snapshot tomlfile warnings
     """,
     "doors": "cache files git process rundir store",
     "history": """
@@ -60,8 +60,8 @@ THIRD_PARTY = {
     "jinja2": {"exporters.cover", "report"},
     "markupsafe": {"report"},
     "rich": {"console", "summary"},
-    "tree_sitter": {"gates.form"},
-    "tree_sitter_c": {"gates.form"},
+    "tree_sitter": {"cparse"},
+    "tree_sitter_c": {"cparse"},
     "unidiff": {"cut"},
     "typer": {
         "cli",

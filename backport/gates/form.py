@@ -9,25 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 
-import tree_sitter_c
-from tree_sitter import Language, Node, Parser
-
-from backport.csource import Lines, join_lines, outline
+from backport.cparse import errors
+from backport.csource import Lines, outline
 from backport.gates.accounting import Sides
 
 SUFFIXES = (".c", ".h")
-# Words without a meaning in C, in front of types, names and definitions.
-_ANNOTATION = re.compile(
-    rb"\b(?:__(?:rcu|user|percpu|iomem|force|bitwise|kernel|init|exit|initdata|net_init|net_exit"
-    rb"|net_initdata|always_inline|maybe_unused|must_check|read_mostly|ro_after_init|sched|cold"
-    rb"|always_unused|packed|ref|latent_entropy|randomize_layout|bpf_kfunc)"
-    rb"|noinline|noinline_for_stack|asmlinkage|INDIRECT_CALLABLE_SCOPE)\b"
-)
-_LOOP = re.compile(rb"\b\w*for_?each\w*(?=\s*\()")
-# A type as an argument of a macro: container_of(p, struct x, member).
-_TYPE_ARGUMENT = re.compile(rb"(?<=[(,])(\s*)(?:struct|union|enum)\s(?=\s*\w+\s*[,)])")
 _DIRECTIVE = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b")
 MARKERS = ("<<<<<<< ", "||||||| ", ">>>>>>> ")
 
@@ -84,33 +71,5 @@ def _odd_conditionals(lines: Lines) -> Counter[str]:
 
 
 def _parse_surplus(sides: Sides) -> int:
-    brought = max(0, _errors(sides.theirs) - _errors(sides.base))
-    return _errors(sides.result) - _errors(sides.ours) - brought
-
-
-def _errors(lines: Lines) -> int:
-    return _count(_parser().parse(plain(join_lines(lines))).root_node) if lines else 0
-
-
-def plain(data: bytes) -> bytes:
-    """Kernel C with its annotations blanked and its loops as `while`, so that a C parser follows.
-
-    One word that it does not know throws it off for lines, by how much depends on what is near.
-    """
-    return _TYPE_ARGUMENT.sub(rb"\1", _LOOP.sub(b"while", _ANNOTATION.sub(b"", data)))
-
-
-def _count(root: Node) -> int:
-    total, stack = 0, [root]
-    while stack:
-        node = stack.pop()
-        if node.is_missing or node.type == "ERROR":
-            total += 1
-        if node.has_error:
-            stack.extend(node.children)
-    return total
-
-
-@cache
-def _parser() -> Parser:
-    return Parser(Language(tree_sitter_c.language()))
+    brought = max(0, errors(sides.theirs) - errors(sides.base))
+    return errors(sides.result) - errors(sides.ours) - brought
