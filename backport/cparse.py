@@ -14,16 +14,18 @@ from tree_sitter import Language, Node, Parser
 
 from backport.csource import Lines, join_lines
 
-# Words without a meaning in C, in front of types, names and definitions.
+# Words without a meaning in C, in front of types, names and definitions; not where one is defined.
 _ANNOTATION = re.compile(
-    rb"\b(?:__(?:rcu|user|percpu|iomem|force|bitwise|kernel|init|exit|initdata|net_init|net_exit"
+    rb"\b(?<!define\s)(?<!ifdef\s)(?<!ifndef\s)(?<!undef\s)"
+    rb"(?:__(?:rcu|user|percpu|iomem|force|bitwise|kernel|init|exit|initdata|net_init|net_exit"
     rb"|net_initdata|always_inline|maybe_unused|must_check|read_mostly|ro_after_init|sched|cold"
     rb"|always_unused|packed|ref|latent_entropy|randomize_layout|bpf_kfunc)"
     rb"|noinline|noinline_for_stack|asmlinkage|INDIRECT_CALLABLE_SCOPE)\b"
 )
-_LOOP = re.compile(rb"\b\w*for_?each\w*(?=\s*\()")
+# At the start of a statement: in a head it is a function's name.
+_LOOP = re.compile(rb"^[ \t]+\w*for_?each\w*(?=[ \t]*\()", re.M)
 # A type as an argument of a macro: container_of(p, struct x, member).
-_TYPE_ARGUMENT = re.compile(rb"(?<=[(,])(\s*)(?:struct|union|enum)\s(?=\s*\w+\s*[,)])")
+_TYPE_ARGUMENT = re.compile(rb"(?<=[(,])(\s*)(?:struct|union|enum)[ \t](?=\s*\w+\s*[,)])")
 
 
 def errors(lines: Lines) -> int:
@@ -36,7 +38,10 @@ def plain(data: bytes) -> bytes:
 
     One word that it does not know throws it off for lines, by how much depends on what is near.
     """
-    return _TYPE_ARGUMENT.sub(rb"\1", _LOOP.sub(b"while", _ANNOTATION.sub(b"", data)))
+    text = _LOOP.sub(b"while", _ANNOTATION.sub(b"", data))
+    # Behind blanks at a line's end the parser takes the next line for a part of a macro.
+    text = b"\n".join(map(bytes.rstrip, text.split(b"\n")))
+    return _TYPE_ARGUMENT.sub(rb"\1", text)
 
 
 def _parse(lines: Lines) -> Node:
