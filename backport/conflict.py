@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backport.csource import Lines, enclosing
+from backport.csource import Lines
 from backport.gitformat import MARKER_SIZE
 
 
@@ -136,18 +136,3 @@ def _rendered(region: Region) -> list[str]:
     for mark, side in sides.items():
         lines += [f"{mark}\n", *(line if line.endswith("\n") else f"{line}\n" for line in side)]
     return lines
-
-
-def symbols_of(segments: Sequence[Segment], index: int) -> tuple[str, str]:
-    """The definitions that hold a region, as our side and as their side have it."""
-    return _symbol(segments, index, "ours"), _symbol(segments, index, "theirs")
-
-
-def _symbol(segments: Sequence[Segment], index: int, side: str) -> str:
-    text: list[str] = []
-    at = 0
-    for number, segment in enumerate(segments):
-        if number == index:
-            at = len(text)
-        text += getattr(segment, side) if isinstance(segment, Region) else segment
-    return enclosing(text, min(at, len(text) - 1)) if text else ""

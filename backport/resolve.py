@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from backport.conflict import Conflict, Kind, Region, Segment, symbols_of
-from backport.csource import Lines, split_text
+from backport.conflict import Conflict, Kind, Region, Segment
+from backport.csource import Lines, enclosing, split_text
 from backport.errors import RuleError
 from backport.resolvers import additive, edits, incoming
 from backport.rule import (
@@ -202,6 +202,21 @@ def _matches(rule: Rule, segments: Sequence[Segment], index: int) -> bool:
     if rule.within and rule.within not in symbols_of(segments, index):
         return False
     return not rule.has or re.search(rule.has, region.text, re.M) is not None
+
+
+def symbols_of(segments: Sequence[Segment], index: int) -> tuple[str, str]:
+    """The definitions that hold a region, as our side and as their side have it."""
+    return _symbol(segments, index, "ours"), _symbol(segments, index, "theirs")
+
+
+def _symbol(segments: Sequence[Segment], index: int, side: str) -> str:
+    text: list[str] = []
+    at = 0
+    for number, segment in enumerate(segments):
+        if number == index:
+            at = len(text)
+        text += getattr(segment, side) if isinstance(segment, Region) else segment
+    return enclosing(text, min(at, len(text) - 1)) if text else ""
 
 
 def _settle(rule: Rule, region: Region) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kernelish import make_tree
 
-from backport.conflict import Region, parse_markers, render, symbols_of, unended, unrendered
+from backport.conflict import Region, parse_markers, render, unended, unrendered
 from backport.csource import split_text
 from backport.git import Git
 from backport.gitformat import MARKER_SIZE
@@ -86,22 +86,6 @@ def test_render_shows_the_three_sides_with_gits_markers():
 
 def test_render_of_settled_text_is_that_text():
     assert render([("a\n",), ("b",)]) == ["a\n", "b"]
-
-
-# -- enclosing definitions
-
-
-def test_symbols_are_each_sides_own():
-    text = "int f(void)\n{\n" + marked("\to();\n", "", "\tt();\n") + "}\n"
-    assert symbols_of(parse(text), 1) == ("f", "f")
-    text = marked("int f(void)\n{\n", "int g(void)\n{\n", "int h(void)\n{\n") + "\ta();\n}\n"
-    assert symbols_of(parse(text), 1) == ("f", "h")
-
-
-def test_symbols_at_file_level_and_where_a_side_is_empty():
-    assert symbols_of(parse(marked("", "a\n", "")), 1) == ("", "")
-    text = "int f(void)\n{\n" + marked("", "\tb();\n", "\tt();\n") + "}\n"
-    assert symbols_of(parse(text), 1) == ("f", "f")
 
 
 # -- against git itself

@@ -10,7 +10,14 @@ from kernelish import rule
 from backport.conflict import Region
 from backport.csource import split_text
 from backport.errors import RuleError
-from backport.resolve import PathWork, adapt_incoming, demand_fired, edit_merged, settle_regions
+from backport.resolve import (
+    PathWork,
+    adapt_incoming,
+    demand_fired,
+    edit_merged,
+    settle_regions,
+    symbols_of,
+)
 from backport.rule import (
     Additive,
     Edit,
@@ -162,6 +169,19 @@ def test_within_is_the_definition_on_either_side(side):
     name = {"ours": "old", "theirs": "new"}[side]
     the_work = work(rule(Take(Side.OURS), within=name))
     assert settled(the_work, conflict, ("}\n",))[1] == []
+
+
+def test_symbols_are_each_sides_own():
+    head, tail = ("int f(void)\n", "{\n"), ("}\n",)
+    assert symbols_of([head, region("", "\to();\n", "\tt();\n"), tail], 1) == ("f", "f")
+    heads = region("int g(void)\n{\n", "int f(void)\n{\n", "int h(void)\n{\n")
+    assert symbols_of([(), heads, ("\ta();\n", "}\n")], 1) == ("f", "h")
+
+
+def test_symbols_at_file_level_and_where_a_side_is_empty():
+    assert symbols_of([(), region("a\n"), ()], 1) == ("", "")
+    head, tail = ("int f(void)\n", "{\n"), ("}\n",)
+    assert symbols_of([head, region("\tb();\n", "", "\tt();\n"), tail], 1) == ("f", "f")
 
 
 def test_what_no_rule_settles_comes_back_with_its_place():
