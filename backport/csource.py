@@ -66,6 +66,11 @@ def outline(lines: Lines) -> list[Definition]:
 
 @lru_cache(maxsize=32)  # one file is asked about once for each conflict, rule and gate
 def _outline(lines: tuple[str, ...]) -> tuple[Definition, ...]:
+    return tuple(laid_out(lines))
+
+
+def laid_out(lines: Lines) -> list[Definition]:
+    """All definitions of a file that its layout tells, in order."""
     found = []
     index = 0
     while index < len(lines):
@@ -75,7 +80,7 @@ def _outline(lines: tuple[str, ...]) -> tuple[Definition, ...]:
             index = max(item.span[1], index + 1)
         else:
             index += 1
-    return tuple(found)
+    return found
 
 
 def locate(lines: Lines, name: str) -> list[Span]:
@@ -83,7 +88,7 @@ def locate(lines: Lines, name: str) -> list[Span]:
     head, *members = name.split("/")
     spans = [item.span for item in outline(lines) if item.name == head]
     for member in members:
-        spans = [inner for span in spans for inner in _member(lines, span, member)]
+        spans = [inner for span in spans for inner in members_laid_out(lines, span, member)]
     return spans
 
 
@@ -132,16 +137,16 @@ def _macro(lines: Lines, index: int) -> Definition | None:
 
 def _function(lines: Lines, brace: int) -> Definition | None:
     start = brace
-    while start and _is_header(lines[start - 1]):
+    while start and is_header(lines[start - 1]):
         start -= 1
-    name = _callable("".join(lines[start:brace]))
+    name = callable_name("".join(lines[start:brace]))
     if not name:
         return None
     closed = lines[brace].rstrip().endswith("}")
-    return Definition("function", name, (start, brace + 1 if closed else _closing(lines, brace)))
+    return Definition("function", name, (start, brace + 1 if closed else closing(lines, brace)))
 
 
-def _callable(head: str) -> str:
+def callable_name(head: str) -> str:
     """The name that a function's header defines."""
     if found := _NAMED_INSIDE.search(head):
         return found[1]
@@ -151,13 +156,13 @@ def _callable(head: str) -> str:
 def _braced(lines: Lines, index: int) -> Definition | None:
     line = lines[index]
     if found := _TAGGED.match(line):
-        end = _closing(lines, index)
+        end = closing(lines, index)
         tail = _TAIL.match(lines[end - 1])
         name = found[2] or (tail[1] if tail else "") or _first_member(lines[index + 1 : end])
         return Definition(found[1], name, (index, end)) if name else None
     if found := _INITIALISER.search(line):
-        return Definition("table", found[1], (index, _closing(lines, index)))
-    if _ONE_LINE.match(line) and (name := _callable(line.partition("{")[0])):
+        return Definition("table", found[1], (index, closing(lines, index)))
+    if _ONE_LINE.match(line) and (name := callable_name(line.partition("{")[0])):
         return Definition("function", name, (index, index + 1))
     return None
 
@@ -167,12 +172,14 @@ def _first_member(lines: Lines) -> str:
     return next((found[1] for line in lines if (found := _INDENTED.match(line))), "")
 
 
-def _is_header(line: str) -> bool:
+def is_header(line: str) -> bool:
+    """Whether a line may belong to the head of the function below it."""
     text = line.rstrip()
     return bool(text) and not text.endswith((";", "}", "*/", "\\")) and text[0] not in "#/{"
 
 
-def _closing(lines: Lines, index: int) -> int:
+def closing(lines: Lines, index: int) -> int:
+    """The line behind the first brace at column 0 below a line."""
     for end in range(index + 1, len(lines)):
         if lines[end].startswith("}"):
             return end + 1
@@ -185,9 +192,10 @@ def _kconfig_end(lines: Lines, index: int) -> int:
     return index
 
 
-def _member(lines: Lines, span: Span, name: str) -> list[Span]:
-    closing = re.compile(rf"^\s+\}}\s*{re.escape(name)}\s*;")
-    ends = [i for i in range(*span) if closing.match(lines[i])]
+def members_laid_out(lines: Lines, span: Span, name: str) -> list[Span]:
+    """The extents of nested structs of one name, at any depth of a definition."""
+    tail = re.compile(rf"^\s+\}}\s*{re.escape(name)}\s*;")
+    ends = [i for i in range(*span) if tail.match(lines[i])]
     return [(_opening(lines, span[0], end), end + 1) for end in ends]
 
 
