@@ -1,18 +1,30 @@
-"""C in a parser's eyes: what does not parse.
+"""Where things stand in C: definitions and nested members by name, out of a parser's tree.
 
-tree-sitter's C grammar does not know the kernel's macros; what is known to throw it off is taken
-out of the text before, line by line, so that places stay what they are.
+tree-sitter's C grammar does not know the kernel's macros, and what it makes of one may run on for
+thousands of lines. So its tree is believed where it holds no error, and the stretches between are
+read from layout, as `backport.csource` does. Kconfig has no other reader than that.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 import tree_sitter_c
 from tree_sitter import Language, Node, Parser
 
-from backport.csource import Lines, join_lines
+from backport.csource import (
+    Definition,
+    Lines,
+    Span,
+    callable_name,
+    closing,
+    is_header,
+    join_lines,
+    laid_out,
+)
 
 # Words without a meaning in C, in front of types, names and definitions; not where one is defined.
 _ANNOTATION = re.compile(
@@ -26,11 +38,45 @@ _ANNOTATION = re.compile(
 _LOOP = re.compile(rb"^[ \t]+\w*for_?each\w*(?=[ \t]*\()", re.M)
 # A type as an argument of a macro: container_of(p, struct x, member).
 _TYPE_ARGUMENT = re.compile(rb"(?<=[(,])(\s*)(?:struct|union|enum)[ \t](?=\s*\w+\s*[,)])")
+_KCONFIG = re.compile(r"(?:menu)?config\s+\w+\s*\Z")
+
+_TAGGED = {"struct_specifier": "struct", "union_specifier": "union", "enum_specifier": "enum"}
+_MACROS = {"preproc_def", "preproc_function_def"}
+_DECLARES = {"declaration", "type_definition", "field_declaration"}
+_MEMBERS = {"enumerator", "field_declaration"}
+_BODIES = {"compound_statement", "field_declaration_list", "enumerator_list", "initializer_list"}
+# What holds definitions of file level.
+_HOLDERS = {
+    "translation_unit", "preproc_if", "preproc_ifdef", "preproc_elif", "preproc_elifdef",
+    "preproc_else", "linkage_specification", "declaration_list",
+}  # fmt: skip
+# Statements that no file has outside of its functions: the parser lost a head above them. And a
+# function without a name that is to be believed.
+_STRAY = re.compile(r"(?!expression_)\w+_statement|function_definition")
+
+_GAP = re.compile(r"\n\s*\n")
+
+# Whose a line is; and how lines begin that belong to what stands above them.
+_FREE, _BROKEN, _WEAK, _SOUND = range(4)
+_WITHIN = ("", " ", "\t", "\n", "\r", "{", "}")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What there is to know of one text."""
+
+    definitions: tuple[Definition, ...]
+    errors: int
+
+
+def outline(lines: Lines) -> list[Definition]:
+    """All definitions of a file, in order."""
+    return list(_read(tuple(lines)).definitions)
 
 
 def errors(lines: Lines) -> int:
     """How many places of a text do not parse as C."""
-    return _count(_parse(lines)) if lines else 0
+    return _read(tuple(lines)).errors
 
 
 def plain(data: bytes) -> bytes:
@@ -42,6 +88,17 @@ def plain(data: bytes) -> bytes:
     # Behind blanks at a line's end the parser takes the next line for a part of a macro.
     text = b"\n".join(map(bytes.rstrip, text.split(b"\n")))
     return _TYPE_ARGUMENT.sub(rb"\1", text)
+
+
+@lru_cache(maxsize=128)  # one file is asked about once for each conflict, rule and gate
+def _read(lines: tuple[str, ...]) -> _Reading:
+    root = _parse(lines)
+    found = laid_out(lines) if _is_kconfig(lines) else _outline(root, lines)
+    return _Reading(tuple(found), _count(root))
+
+
+def _is_kconfig(lines: Lines) -> bool:
+    return any(x.startswith(("config", "menuconfig")) and _KCONFIG.match(x) for x in lines)
 
 
 def _parse(lines: Lines) -> Node:
@@ -57,8 +114,198 @@ def _count(root: Node) -> int:
     total, stack = 0, [root]
     while stack:
         node = stack.pop()
-        if node.is_missing or node.type == "ERROR":
+        if node.is_missing or node.is_error:
             total += 1
         if node.has_error:
             stack.extend(node.children)
     return total
+
+
+# -- definitions: where the tree holds no error, and the stretches where it does
+
+
+def _outline(root: Node, lines: Lines) -> list[Definition]:
+    found, broken = _survey(root, lines)
+    owners = _owners(lines, found, broken)
+    read = list(_laid_out_in(lines, owners))
+    for item in read:
+        _fill(owners, item.span, _BROKEN)
+    kept = [item for item in found if _BROKEN not in owners[slice(*item.span)]]
+    return sorted([*kept, *read], key=lambda item: item.span)
+
+
+def _survey(root: Node, lines: Lines) -> tuple[list[Definition], list[Span]]:
+    """The definitions that the tree is sure of, and the lines of what does not parse."""
+    found: list[Definition] = []
+    broken: list[Span] = []
+    stack = [(root, False)]  # a node, and whether it is part of something that does not parse
+    while stack:
+        node, astray = stack.pop()
+        if node.type in _HOLDERS:
+            stack += [(child, astray) for child in node.children]
+        elif node.has_error and (astray or not _closes(node, lines)):
+            broken += [] if astray else [_rows(node)]
+            stack += [(child, True) for child in node.children]
+        elif item := _definition(node, astray):
+            found.append(_whole(item, lines))
+        elif not astray and _STRAY.fullmatch(node.type):
+            broken.append(_rows(node))
+    return found, broken
+
+
+def _whole(item: Definition, lines: Lines) -> Definition:
+    """A definition with the lines above it that hold nothing but annotations.
+
+    A macro has none, but runs on to a line that does not end in a backslash, whatever the parser
+    makes of that.
+    """
+    first, last = item.span
+    if item.kind == "macro":
+        while last < len(lines) and lines[last - 1].rstrip("\r\n").endswith("\\"):
+            last += 1
+    else:
+        while first and _annotates(lines[first - 1]):
+            first -= 1
+    return replace(item, span=(first, last))
+
+
+def _annotates(line: str) -> bool:
+    return is_header(line) and not plain(join_lines([line])).strip()
+
+
+def _closes(node: Node, lines: Lines) -> bool:
+    """Whether errors are in a definition's body alone, and it ends where layout has it end."""
+    while node.type not in _BODIES:
+        wrong = [child for child in node.children if child.has_error]
+        if len(wrong) != 1 or node.is_error:
+            return False
+        node = wrong[0]
+    return closing(lines, node.start_point.row) == _rows(node)[1]
+
+
+def _owners(lines: Lines, found: Sequence[Definition], broken: Sequence[Span]) -> bytearray:
+    """Who can tell of each line.
+
+    What does not parse may hold whole functions behind its first lines. A function below a head
+    that is not its own is none, nor is what stands indented in the wreck of another.
+    """
+    owners = bytearray(len(lines))
+    for span in broken:
+        _fill(owners, span, _BROKEN)
+    for item in sorted(found, key=lambda item: item.span):
+        first = item.span[0]
+        torn = first and owners[first - 1] == _BROKEN and is_header(lines[first - 1])
+        weak = item.kind == "macro" or lines[first][:1].isspace()
+        _fill(owners, item.span, _BROKEN if torn else _WEAK if weak else _SOUND)
+    at = 0
+    while (at := owners.find(_BROKEN, at)) >= 0:
+        first = at
+        while first and owners[first - 1] == _FREE and is_header(lines[first - 1]):
+            first -= 1
+        while at < len(lines) and _runs_on(owners[at], lines[at]):
+            at += 1
+        _fill(owners, (first, at), _BROKEN)
+    return owners
+
+
+def _fill(owners: bytearray, span: Span, owner: int) -> None:
+    owners[slice(*span)] = bytes([owner]) * (span[1] - span[0])
+
+
+def _runs_on(owner: int, line: str) -> bool:
+    """Whether a line belongs to the broken ones above it."""
+    return owner == _BROKEN or (owner != _SOUND and line[:1] in _WITHIN)
+
+
+def _laid_out_in(lines: Lines, owners: bytearray) -> Iterator[Definition]:
+    """What layout tells of the broken lines; a definition that begins there may end below."""
+    at = 0
+    while (first := owners.find(_BROKEN, at)) >= 0:
+        limit = owners.find(_SOUND, first)
+        limit = len(lines) if limit < 0 else limit
+        at = limit
+        for item in laid_out(lines[first:limit]):
+            start, end = item.span
+            if owners[first + start] == _BROKEN:
+                yield replace(item, span=(first + start, first + end))
+
+
+# -- one definition
+
+
+def _definition(node: Node, astray: bool) -> Definition | None:
+    """What a node defines; of what is astray only a whole function at column 0 counts."""
+    kind = name = ""
+    if node.type == "function_definition":
+        kind, name = "function", "" if astray and node.start_point.column else _function(node)
+    elif astray:
+        return None
+    elif node.type in _MACROS:
+        kind, name = "macro", _text(node.child_by_field_name("name"))
+    elif node.type in _TAGGED and node.child_by_field_name("body"):
+        kind, name = _TAGGED[node.type], _tag(node) or _first_inside(node)
+    elif node.type in _DECLARES:
+        kind, name = _declared(node)
+    return Definition(kind, name, _rows(node)) if name else None
+
+
+def _function(node: Node) -> str:
+    """A function's name, '' where calls of macros in lines above pass for its head."""
+    declarator = node.child_by_field_name("declarator")
+    head = _text(node).partition("{")[0]
+    if declarator and declarator.type != "parenthesized_declarator":
+        apart = _GAP.search(head, 0, declarator.end_byte - node.start_byte)
+        return "" if apart else _named(declarator)
+    return "" if _GAP.search(head) else callable_name(head)
+
+
+def _declared(node: Node) -> tuple[str, str]:
+    """Kind and name of a declaration that has a body or an initialiser in braces."""
+    inner = _tagged(node)
+    declarators = node.children_by_field_name("declarator")
+    if inner:
+        names = [_tag(inner), *map(_named, declarators), _first_inside(inner)]
+        return _TAGGED[inner.type], next(filter(None, names), "")
+    for one in declarators:
+        value = one.child_by_field_name("value")
+        if value and value.type == "initializer_list":
+            return "table", _named(one)
+    return "", ""
+
+
+def _tagged(node: Node) -> Node | None:
+    """The struct, union or enum that a declaration defines with its body."""
+    inner = node.child_by_field_name("type")
+    return inner if inner and inner.child_by_field_name("body") else None
+
+
+def _tag(node: Node) -> str:
+    return _text(node.child_by_field_name("name"))
+
+
+def _first_inside(node: Node) -> str:
+    """What an enum without a name goes by: its first member, which may stand under an #if."""
+    stack = [node.child_by_field_name("body")]
+    while stack and (inner := stack.pop()):
+        if inner.type in _MEMBERS:
+            return _named(inner)
+        stack += reversed(inner.named_children)
+    return ""
+
+
+def _named(node: Node) -> str:
+    """The name in a declarator, below its pointers, arrays and parameters."""
+    found: Node | None = node
+    while found and not found.type.endswith("identifier"):
+        inner = found.child_by_field_name("declarator") or found.child_by_field_name("name")
+        found = inner or next(iter(found.named_children), None)
+    return _text(found)
+
+
+def _text(node: Node | None) -> str:
+    return (node.text or b"").decode("utf-8", "replace") if node else ""
+
+
+def _rows(node: Node) -> Span:
+    first, end = node.start_point.row, node.end_point
+    return first, end.row + (end.column > 0 or end.row == first)
