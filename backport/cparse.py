@@ -24,6 +24,7 @@ from backport.csource import (
     is_header,
     join_lines,
     laid_out,
+    members_laid_out,
 )
 
 # Words without a meaning in C, in front of types, names and definitions; not where one is defined.
@@ -77,6 +78,23 @@ def outline(lines: Lines) -> list[Definition]:
 def errors(lines: Lines) -> int:
     """How many places of a text do not parse as C."""
     return _read(tuple(lines)).errors
+
+
+def locate(lines: Lines, name: str) -> list[Span]:
+    """Every extent that `name` has: `f`, `bpf_attr`, or a nested `bpf_attr/link_create/tcx`."""
+    head, *members = name.split("/")
+    spans = [item.span for item in outline(lines) if item.name == head]
+    for member in members:
+        spans = [inner for span in spans for inner in _member(lines, span, member)]
+    return spans
+
+
+def enclosing(lines: Lines, index: int) -> str:
+    """The name of the definition that holds a line, '' at file level."""
+    for item in outline(lines):
+        if item.span[0] <= index < item.span[1]:
+            return item.name
+    return ""
 
 
 def plain(data: bytes) -> bytes:
@@ -309,3 +327,41 @@ def _text(node: Node | None) -> str:
 def _rows(node: Node) -> Span:
     first, end = node.start_point.row, node.end_point
     return first, end.row + (end.column > 0 or end.row == first)
+
+
+# -- members
+
+
+def _member(lines: Lines, span: Span, name: str) -> list[Span]:
+    """The extents of a member at any depth of a definition; from layout where it does not parse."""
+    named, whole = _members(tuple(lines[slice(*span)]))
+    found = [(span[0] + first, span[0] + last) for one, (first, last) in named if one == name]
+    others = [] if whole else members_laid_out(lines, span, name)
+    found += [x for x in others if not any(a < x[1] and x[0] < b for a, b in found)]
+    return sorted(found)
+
+
+@lru_cache(maxsize=32)
+def _members(lines: tuple[str, ...]) -> tuple[tuple[tuple[str, Span], ...], bool]:
+    """The structs inside of a definition by name, and whether all of it parses."""
+    root = _parse(lines)
+    found: list[tuple[str, Span]] = []
+    stack = [(root, False)]  # a node, and whether it is inside of the definition
+    while stack:
+        node, inside = stack.pop()
+        if node.type in _DECLARES or node.type in _TAGGED:
+            sound = inside and not node.has_error
+            found += [(name, _rows(node)) for name in _names(node)] if sound else []
+        inner = _tagged(node) if node.type in _DECLARES else None
+        inside = inside or node.type in _BODIES
+        stack += [(child, inside) for child in (inner or node).children]
+    return tuple(found), not root.has_error
+
+
+def _names(node: Node) -> set[str]:
+    """All that a nested struct goes by: its tag, and what is declared to be one."""
+    if node.type in _TAGGED:
+        return {_tag(node)} - {""} if node.child_by_field_name("body") else set()
+    inner = _tagged(node)
+    declarators = node.children_by_field_name("declarator")
+    return {_tag(inner), *map(_named, declarators)} - {""} if inner else set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_csource import HEADER, KCONFIG, SOURCE
 
-from backport.cparse import errors, outline, plain
+from backport.cparse import enclosing, errors, locate, outline, plain
 from backport.csource import laid_out, split_text
 
 # Nothing in here is laid out as the kernel does it.
@@ -100,12 +100,8 @@ def lines(text):
     return split_text(text)
 
 
-def spans_of(source, name):
-    return [item.span for item in outline(lines(source)) if item.name == name]
-
-
 def text_of(source, name):
-    return ["".join(lines(source)[a:b]) for a, b in spans_of(source, name)]
+    return ["".join(lines(source)[a:b]) for a, b in locate(lines(source), name)]
 
 
 # -- any style
@@ -137,7 +133,7 @@ def test_comments_above_stay_out_and_heads_come_along():
 @pytest.mark.parametrize("word", ["noinline", "__init", "static __always_inline"])
 def test_a_line_of_annotations_belongs_to_the_head_below(word):
     source = f"int a;\n{word}\nint dock_run(void)\n{{\n}}\n"
-    assert spans_of(source, "dock_run") == [(1, 5)]
+    assert locate(lines(source), "dock_run") == [(1, 5)]
 
 
 def test_a_gap_above_the_brace_is_no_end():
@@ -242,7 +238,7 @@ def test_a_wreck_shows_nothing_of_its_inside():
 def test_a_head_that_does_not_parse_keeps_its_function(head):
     source = f"int before(void)\n{{\n}}\n\n{head}{{\n\tint ret;\n\n\tgo(ret);\n}}\nint after;\n"
     size = head.count("\n") + 5
-    assert spans_of(source, "prog") == [(4, 4 + size)]
+    assert locate(lines(source), "prog") == [(4, 4 + size)]
     assert [d.name for d in outline(lines(source))] == ["before", "prog"]
 
 
@@ -250,7 +246,7 @@ def test_an_error_in_a_body_leaves_the_function_to_the_tree():
     source = "static void walk(struct q *q) {\n\tq_walk(q, item) {\n\t\tgo(item);\n\t}\n}\n"
     assert errors(lines(source))
     assert laid_out(lines(source)) == []
-    assert spans_of(source, "walk") == [(0, 5)]
+    assert locate(lines(source), "walk") == [(0, 5)]
 
 
 def test_a_definition_made_of_included_text_ends_where_layout_ends_it():
@@ -275,6 +271,67 @@ def test_calls_of_macros_above_a_function_are_not_its_head():
 def test_bytes_that_are_no_text_do_not_matter():
     source = "/* \udce9 */\n\udce9\nint f(void)\n{\n}\n"
     assert [d.name for d in outline(lines(source))] == ["f"]
+
+
+# -- names
+
+
+def test_nested_members_of_any_style():
+    odd = "\tstruct { int b; } inner[2], *other;\n"
+    assert text_of(ODD_STYLE, "brace_below/inner") == [odd]
+    assert text_of(ODD_STYLE, "brace_below/other") == [odd]
+    assert text_of(ODD_STYLE, "brace_below/brace_below") == []
+    unnamed = "struct a {\n\tunion {\n\t\tstruct { int c; } b;\n\t};\n} d;\n"
+    assert text_of(unnamed, "a/b") == ["\t\tstruct { int c; } b;\n"]
+
+
+LOCAL = """\
+int dock_run(void)
+{
+	struct params {
+		int a;
+		struct { int deep; } in;
+	} one, two;
+	struct dock *dock;
+
+	return one.a;
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["params", "one", "two"])
+def test_a_struct_inside_a_function_is_named_through_it(name):
+    assert locate(lines(LOCAL), f"dock_run/{name}") == [(2, 6)]
+    assert locate(lines(LOCAL), f"dock_run/{name}/in") == [(4, 5)]
+    assert locate(lines(LOCAL), name) == []
+    assert locate(lines(LOCAL), "dock_run/dock") == []
+
+
+def test_a_member_beside_what_does_not_parse_comes_from_layout():
+    source = (
+        "struct dock {\n\tDOCK_BITS(a; b);\n\tstruct {\n\t\tint x;\n\t\tODD ODD ODD\n\t} in;\n};\n"
+    )
+    assert errors(lines(source))
+    assert locate(lines(source), "dock/in") == [(2, 6)]
+
+
+def test_a_member_that_holds_what_does_not_parse_comes_from_layout():
+    inner = "\tstruct {\n\t\tDOCK_BITS(a; b);\n\t\tstruct { int c; } deep;\n\t} in;\n"
+    assert text_of(f"struct dock {{\n{inner}}};\n", "dock/in") == [inner]
+
+
+def test_enclosing():
+    text = lines(SOURCE)
+    at = {line: number for number, line in enumerate(text)}
+    assert enclosing(text, at["\t.open = dock_open,\n"]) == "dock_ops"
+    assert enclosing(text, at["out:\n"]) == "dock_say"
+    assert enclosing(text, at["EXPORT_SYMBOL_GPL(dock_say);\n"]) == ""
+    assert enclosing(text, len(text) + 5) == ""
+
+
+def test_a_name_defined_twice_has_two_extents():
+    source = "#ifdef A\nint f(void)\n{\n}\n#else\nint f(void)\n{\n}\n#endif\n"
+    assert locate(lines(source), "f") == [(1, 4), (5, 8)]
 
 
 def test_what_is_remembered_of_a_text_is_not_told_of_another():
