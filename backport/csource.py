@@ -1,8 +1,8 @@
-"""Where things stand in C (and Kconfig) text: definitions and nested members, found by name.
+"""Lines, and what the layout of C (and Kconfig) text tells of its definitions and their members.
 
 Kernel style puts definitions at column 0 and closes them with a brace at column 0; that holds
-where macros defeat a C parser, so the outline is read from layout alone. Lines keep their ends;
-every extent is a half-open pair of line indices from 0.
+where macros defeat a C parser. `backport.cparse` asks that first, and this where it breaks. Lines
+keep their ends; every extent is a half-open pair of line indices from 0.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 Lines = Sequence[str]
 Span = tuple[int, int]
@@ -59,16 +58,6 @@ def join_lines(lines: Lines) -> bytes:
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def outline(lines: Lines) -> list[Definition]:
-    """All definitions of a file, in order."""
-    return list(_outline(tuple(lines)))
-
-
-@lru_cache(maxsize=32)  # one file is asked about once for each conflict, rule and gate
-def _outline(lines: tuple[str, ...]) -> tuple[Definition, ...]:
-    return tuple(laid_out(lines))
-
-
 def laid_out(lines: Lines) -> list[Definition]:
     """All definitions of a file that its layout tells, in order."""
     found = []
@@ -81,23 +70,6 @@ def laid_out(lines: Lines) -> list[Definition]:
         else:
             index += 1
     return found
-
-
-def locate(lines: Lines, name: str) -> list[Span]:
-    """Every extent that `name` has: `f`, `bpf_attr`, or a nested `bpf_attr/link_create/tcx`."""
-    head, *members = name.split("/")
-    spans = [item.span for item in outline(lines) if item.name == head]
-    for member in members:
-        spans = [inner for span in spans for inner in members_laid_out(lines, span, member)]
-    return spans
-
-
-def enclosing(lines: Lines, index: int) -> str:
-    """The name of the definition that holds a line, '' at file level."""
-    for item in outline(lines):
-        if item.span[0] <= index < item.span[1]:
-            return item.name
-    return ""
 
 
 def guarded(lines: Lines, span: Span) -> Span:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from unidiff.patch import PatchSet
 
-from backport.csource import Lines, Span, locate
+from backport.cparse import locate
+from backport.csource import Lines, Span
 from backport.errors import ManifestError, Place
 
 

@@ -24,7 +24,7 @@ from backport.target import Tree
 from backport.version import Version
 
 STAGE = "pick"
-RECIPE = 2  # part of every key: raise it when the same inputs give another result
+RECIPE = 3  # part of every key: raise it when the same inputs give another result
 KEEP = "refs/backport/picked"
 LINES = 20  # of a gate's objections that an error shows
 _NOWHERE = Place("")

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from backport import lessons
 from backport.conflict import Conflict, Kind, Region, Segment, unrendered
-from backport.csource import Lines, enclosing, locate, outline, split_lines
+from backport.cparse import enclosing, locate, outline
+from backport.csource import Lines, split_lines
 from backport.drafts import Draft, named, parsed
 from backport.errors import RuleError, UsageError
 from backport.git import Git

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from backport.conflict import Conflict, Kind, Region, Segment
-from backport.csource import Lines, enclosing, split_text
+from backport.cparse import enclosing
+from backport.csource import Lines, split_text
 from backport.errors import RuleError
 from backport.resolvers import additive, edits, incoming
 from backport.rule import (

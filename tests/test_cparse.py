@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from test_csource import HEADER, KCONFIG, SOURCE
+from test_csource import locate as locate_by_layout
 
 from backport.cparse import enclosing, errors, locate, outline, plain
 from backport.csource import laid_out, split_text
@@ -274,6 +275,17 @@ def test_bytes_that_are_no_text_do_not_matter():
 
 
 # -- names
+
+
+@pytest.mark.parametrize("name", ["dock", "dock/left", "dock/right", "dock_attr/link_create/tcx"])
+def test_nested_members_in_kernel_style(name):
+    assert len(locate(lines(HEADER), name)) == 1
+    assert locate(lines(HEADER), name) == locate_by_layout(lines(HEADER), name)
+
+
+@pytest.mark.parametrize("name", ["dock/none", "none/left", "dock_nop/left", ""])
+def test_names_that_are_nowhere(name):
+    assert locate(lines(HEADER), name) == []
 
 
 def test_nested_members_of_any_style():

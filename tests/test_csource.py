@@ -1,4 +1,4 @@
-"""Definitions found by name in kernel text, and lines as git counts them."""
+"""Definitions found by layout in kernel text, and lines as git counts them."""
 # ruff: noqa: E101 (kernel text mixes tabs and blanks)
 
 from __future__ import annotations
@@ -6,11 +6,10 @@ from __future__ import annotations
 import pytest
 
 from backport.csource import (
-    enclosing,
     guarded,
     join_lines,
-    locate,
-    outline,
+    laid_out,
+    members_laid_out,
     split_lines,
     split_text,
 )
@@ -136,6 +135,15 @@ def lines(text):
     return split_text(text)
 
 
+def locate(text, name):
+    """What `cparse.locate` does, from layout alone."""
+    head, *members = name.split("/")
+    spans = [item.span for item in laid_out(text) if item.name == head]
+    for member in members:
+        spans = [inner for span in spans for inner in members_laid_out(text, span, member)]
+    return spans
+
+
 def text_of(source, name):
     return ["".join(lines(source)[a:b]) for a, b in locate(lines(source), name)]
 
@@ -167,7 +175,7 @@ def test_lines_round_trip_and_are_gits_lines(data):
 
 
 def test_header_outline():
-    found = [(d.kind, d.name) for d in outline(lines(HEADER))]
+    found = [(d.kind, d.name) for d in laid_out(lines(HEADER))]
     assert found == [
         ("macro", "_DOCK_H"),
         ("macro", "DOCK_MAX"),
@@ -184,7 +192,7 @@ def test_header_outline():
 
 
 def test_source_outline():
-    found = [(d.kind, d.name) for d in outline(lines(SOURCE))]
+    found = [(d.kind, d.name) for d in laid_out(lines(SOURCE))]
     assert found == [
         ("table", "dock_ops"),
         ("table", "table"),
@@ -197,7 +205,7 @@ def test_source_outline():
 
 
 def test_kconfig_outline():
-    got = outline(lines(KCONFIG))
+    got = laid_out(lines(KCONFIG))
     assert [(d.kind, d.name) for d in got] == [("config", "DOCK"), ("config", "BAY")]
     assert text_of(KCONFIG, "BAY") == ['menuconfig BAY\n\tbool "bay"\n\n']
 
@@ -232,7 +240,7 @@ def test_a_function_closed_on_its_brace_line_ends_there():
     ],
 )
 def test_what_is_no_definition(text):
-    assert outline(lines(text)) == []
+    assert laid_out(lines(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -246,20 +254,20 @@ def test_what_is_no_definition(text):
     ],
 )
 def test_what_has_no_tag_goes_by_what_is_its_own(text, name):
-    assert [d.name for d in outline(lines(text))] == [name]
+    assert [d.name for d in laid_out(lines(text))] == [name]
 
 
 def test_an_enum_of_included_members_alone_has_no_name():
-    assert outline(lines('enum {\n#include "members.h"\n};\n')) == []
+    assert laid_out(lines('enum {\n#include "members.h"\n};\n')) == []
 
 
 def test_a_macro_with_crlf_runs_on():
-    assert outline(lines("#define A \\\r\n\t1\r\nint x;\r\n"))[0].span == (0, 2)
+    assert laid_out(lines("#define A \\\r\n\t1\r\nint x;\r\n"))[0].span == (0, 2)
 
 
 def test_an_unclosed_definition_ends_with_the_file():
     assert locate(lines("struct a {\n\tint b;\n"), "a") == [(0, 2)]
-    assert outline([]) == []
+    assert laid_out([]) == []
 
 
 # -- names
@@ -278,15 +286,6 @@ def test_nested_members():
 def test_a_name_defined_twice_has_two_extents():
     source = "#ifdef A\nint f(void)\n{\n}\n#else\nint f(void)\n{\n}\n#endif\n"
     assert locate(lines(source), "f") == [(1, 4), (5, 8)]
-
-
-def test_enclosing():
-    text = lines(SOURCE)
-    at = {line: number for number, line in enumerate(text)}
-    assert enclosing(text, at["\t.open = dock_open,\n"]) == "dock_ops"
-    assert enclosing(text, at["out:\n"]) == "dock_say"
-    assert enclosing(text, at["EXPORT_SYMBOL_GPL(dock_say);\n"]) == ""
-    assert enclosing(text, len(text) + 5) == ""
 
 
 # -- guards
@@ -312,13 +311,3 @@ def test_a_guard_that_holds_more_stays(old, new):
 def test_a_definition_at_the_ends_of_the_file():
     text = lines("int f(void)\n{\n}\n")
     assert guarded(text, (0, 3)) == (0, 3)
-
-
-def test_what_is_remembered_of_a_text_is_not_told_of_another():
-    lines = ["int one;\n", "int two(void)\n", "{\n", "}\n"]
-    first = outline(lines)
-    assert [item.name for item in first] == ["two"]
-    first.clear()
-    assert [item.name for item in outline(lines)] == ["two"]
-    lines[1] = "int three(void)\n"
-    assert [item.name for item in outline(lines)] == ["three"]

@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from backport.csource import Lines, outline
+from backport.cparse import outline
+from backport.csource import Lines
 from backport.rule import LineDelta, add_deltas, line_delta
 
 

@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from backport.cparse import errors
-from backport.csource import Lines, outline
+from backport.cparse import errors, outline
+from backport.csource import Lines
 from backport.gates.accounting import Sides
 
 SUFFIXES = (".c", ".h")

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backport import process
-from backport.csource import join_lines, locate, split_lines
+from backport.cparse import locate
+from backport.csource import join_lines, split_lines
 from backport.errors import GateFailed
 from backport.git import Git
 from backport.tomlfile import Table, load

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from backport.csource import Lines, Span, guarded, locate, split_text
+from backport.cparse import locate
+from backport.csource import Lines, Span, guarded, split_text
 from backport.rule import Edit, Insert, Remove, Shim
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from backport.csource import Lines, locate, split_text
+from backport.cparse import locate
+from backport.csource import Lines, split_text
 from backport.linediff import deltas
 from backport.rule import Pin, Rewrite, Substitution
 
