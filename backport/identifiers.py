@@ -93,9 +93,15 @@ def uses(text: str, numbers: Collection[int]) -> Iterator[Use]:
                 yield Use(name, kind, number)
 
 
+def included_in(line: str) -> str:
+    """The header that a line includes, '' if it includes none."""
+    found = _INCLUDE.match(line)
+    return found[1] if found else ""
+
+
 def _in_line(raw: str, line: str) -> Iterator[tuple[str, Kind]]:
-    if found := _INCLUDE.match(raw):
-        yield found[1], Kind.INCLUDE
+    if header := included_in(raw):
+        yield header, Kind.INCLUDE
         return
     if _CONDITION.match(line):
         return

@@ -21,8 +21,8 @@ LONGEST_FILE = 450
 # a new one belongs somewhere, and whoever adds it says where.
 LAYERS = {
     "values": """
-        __init__ commit conflict csource errors events gitformat linediff options record rule series
-        target version
+        __init__ commit conflict csource errors events gitformat linediff options record rule
+        series target version
     """,
     "readers": """
         cparse cpio cut elf identifiers intake kconfig kconfig_tree kconfig_why manifest rules
@@ -30,14 +30,13 @@ LAYERS = {
     """,
     "doors": "cache files git process rundir store",
     "history": """
-        branch drafts explain gates gates.accounting gates.form gates.symbols gates.uapi ground
-        history learn learnpath lessons mutate pick provenance resolve resolvers
+        branch drafts explain gates gates.accounting gates.credit gates.form gates.symbols
+        gates.uapi ground history learn learnpath lessons mutate pick provenance resolve resolvers
         resolvers.additive resolvers.edits resolvers.incoming rulecheck skeleton slices sources
-        sources.apt sources.archive sources.debian sources.directory sources.gitfetch sources.giturl
-        sources.localrepo
-        sources.locate sources.records sources.tarball sources.tarstream stopped upstreams
-        upstreams.gitrepo upstreams.mail upstreams.mbox upstreams.objects upstreams.remote
-        upstreams.snapshot
+        sources.apt sources.archive sources.debian sources.directory sources.gitfetch
+        sources.giturl sources.localrepo sources.locate sources.records sources.tarball
+        sources.tarstream stopped upstreams upstreams.gitrepo upstreams.mail upstreams.mbox
+        upstreams.objects upstreams.remote upstreams.snapshot
     """,
     "kernel": """
         bisect build checkout checks configure controls guest initramfs kbuild kernelimage kvmprobe
@@ -48,8 +47,8 @@ LAYERS = {
         exporters exporters.cover exporters.folder exporters.patches report ruleview summary
     """,
     "shell": """
-        blame cli commands commands.common commands.learn commands.look commands.rules commands.work
-        compiling console crew delivery doctor pipeline porting proving session
+        blame cli commands commands.common commands.learn commands.look commands.rules
+        commands.work compiling console crew delivery doctor pipeline porting proving session
     """,
 }
 

@@ -4,6 +4,9 @@ Looked at before any compile: calls, constants in capitals, types and headers in
 pick adds. A name counts as known where a line looks like its definition, after this commit or an
 earlier one, and also where other code of the target mentions it: macros make names that no search
 finds, and a gate that cries wolf is switched off. What is left is in no line of the target's code.
+
+The other half of the answer is what was missing and is no more: names in upstream's own lines that
+the target's headers and neighbouring files lack, each with the commit, shim or rule that brings it.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from pathlib import PurePosixPath
 
 from backport.csource import split_lines
 from backport.errors import GateFailed
+from backport.gates.credit import Brought, By, Credit, credited
 from backport.git import Git
 from backport.identifiers import Kind, Use, defined_in, fields_in, uses, words_of
 
@@ -60,11 +64,16 @@ class Missing:
 
 @dataclass(frozen=True)
 class Step:
-    """One pick: the tree after it, and upstream's tree for the nearest definition."""
+    """One pick: the tree after it, and upstream's tree for the nearest definition.
+
+    Without `parent`, upstream's tree before it, nobody asks what upstream's own lines use.
+    """
 
     subject: str
     tree: str
     upstream: str
+    parent: str = ""
+    credits: tuple[Credit, ...] = ()  # of the rules that fired
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,14 @@ class Result:
     total: int
     mentioned: tuple[str, ...]
     missing: tuple[Missing, ...]
+    brought: tuple[Brought, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """One line: how many names, and what brings those that the target lacks."""
+        counts = [(by, sum(one.by is by for one in self.brought)) for by in By]
+        told = ", ".join(f"{n} by a {by}" for by, n in counts if n)
+        return f"{self.total} identifiers, all known" + (f"; brought: {told}" if told else "")
 
 
 class NamesMissing(GateFailed):
@@ -106,17 +123,22 @@ class _Look:
     step: Step
     lines: dict[str, list[str]]  # changed C files, whole, as they are after the step
     found: list[tuple[str, Use]] = field(default_factory=list)
+    theirs: list[tuple[str, Use]] = field(default_factory=list)  # in upstream's own lines
 
 
 def check(request: Request) -> Result:
     """Look up what each step's added lines use."""
     looks = list(_looks(request))
-    names = {use.name for look in looks for _, use in look.found if use.kind is not Kind.INCLUDE}
+    every = [use for look in looks for _, use in (*look.found, *look.theirs)]
+    names = {use.name for use in every if use.kind is not Kind.INCLUDE}
     target = _Target(request, names, {path for look in looks for path in look.lines})
+    lacking = target.lacking(names)
     missing = [one for look in looks for one in _missing(request, target, look)]
     total = {use.name for look in looks for _, use in look.found}
     lost = {one.name for one in missing}
-    return Result(len(total), tuple(sorted(target.only_mentioned - lost)), tuple(missing))
+    brought = _bridged(request, looks, lacking, lost)
+    mentioned = tuple(sorted(target.only_mentioned - lost))
+    return Result(len(total), mentioned, tuple(missing), tuple(brought))
 
 
 def _looks(request: Request) -> Iterator[_Look]:
@@ -134,8 +156,18 @@ def _looks(request: Request) -> Iterator[_Look]:
             if path in look.lines:
                 text = "".join(look.lines[path])
                 look.found += [(path, use) for use in uses(text, numbers)]
+        look.theirs += _upstream_uses(request.git, step) if step.parent else ()
         before = step.tree
         yield look
+
+
+def _upstream_uses(git: Git, step: Step) -> Iterator[tuple[str, Use]]:
+    """What the lines use that upstream's commit adds, whatever became of them."""
+    added = {p: n for p, n in _added(git, step.parent, step.upstream).items() if _is_code(p)}
+    entries = git.entries(step.upstream, sorted(added)) if added else {}
+    for path, entry in entries.items():
+        text = "".join(split_lines(git.blob(entry.oid)))
+        yield from ((path, use) for use in uses(text, added[path]))
 
 
 def _is_code(path: str) -> bool:
@@ -185,6 +217,10 @@ class _Target:
             self._far |= strange
             self._read(strange, ["*.c", "*.h", *(f":(exclude){name}" for name in _ELSEWHERE)])
         return set(names) & self._mentioned
+
+    def lacking(self, names: Set[str]) -> set[str]:
+        """The names that no header of the target and no neighbour of what changes holds."""
+        return set(names) - self._mentioned
 
 
 def _scope(arch: str, changed: Collection[str]) -> list[str]:
@@ -241,6 +277,56 @@ def _brought(look: _Look) -> Mapping[str, set[str]]:
                 found[path].update(defined_in(line, words, private=True))
                 found[""].update(defined_in(line, words))
     return found
+
+
+def _bridged(
+    request: Request, looks: Sequence[_Look], lacking: Set[str], lost: Set[str]
+) -> Iterator[Brought]:
+    """What brings each name that the target lacks, in the order of their first use."""
+    credits: list[Credit] = []
+    home: dict[str, str] = {}
+    seen = set(lost)
+    for look in looks:
+        credits += look.step.credits
+        defined, own = _homes(look, lacking), look.step.subject
+        for name in defined:
+            home.setdefault(name, own)
+        for path, use in (*_strange(request, look, lacking), *_others(look, lacking)):
+            found = None if use.name in seen else credited(use.name, path, credits, home)
+            alone = found == (By.COMMIT, own) and defined.get(use.name) == {path}
+            if found and not alone:
+                seen.add(use.name)
+                yield Brought(use.name, use.kind, path, use.number, own, *found)
+
+
+def _homes(look: _Look, names: Set[str]) -> Mapping[str, set[str]]:
+    """The names that changed files define after the step, with the files; headers by their name."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, lines in look.lines.items():
+        for line in lines:
+            for name in defined_in(line, words_of(line, names), private=True):
+                found[name].add(path)
+        for root in ("include/uapi/", "include/"):
+            if path.startswith(root):
+                found[path.removeprefix(root)].add(path)
+    return found
+
+
+def _strange(request: Request, look: _Look, lacking: Set[str]) -> Iterator[tuple[str, Use]]:
+    """What upstream's lines use and the target lacks; a header is looked for where it would be."""
+    headers = [(path, use) for path, use in look.theirs if use.kind is Kind.INCLUDE]
+    places = {use.name: _places(request.arch, path, use.name) for path, use in headers}
+    every = sorted({place for some in places.values() for place in some})
+    there = request.git.entries(request.base, every) if every else {}
+    for path, use in look.theirs:
+        absent = not there.keys() & set(places.get(use.name, ()))
+        if absent if use.kind is Kind.INCLUDE else use.name in lacking:
+            yield path, use
+
+
+def _others(look: _Look, lacking: Set[str]) -> Iterator[tuple[str, Use]]:
+    """What only the rules' own lines use."""
+    return ((path, use) for path, use in look.found if use.name in lacking)
 
 
 def _headers(request: Request, look: _Look) -> list[tuple[str, Use]]:

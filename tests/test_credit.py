@@ -1,0 +1,149 @@
+"""What brings a name that the target lacks: a commit of the series, a shim, a rule, or nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from kernelish import make_tree, rule
+
+from backport.gates.credit import By, Credit, credited, credits_of
+from backport.gates.symbols import Request, Step, check
+from backport.git import Git
+from backport.identifiers import Kind, included_in
+from backport.rule import Adaptation, Insert, Rewrite, Shim, Substitution
+
+BASE = {
+    "include/linux/dock.h": "int dock_run(void);\n",
+    "drivers/net/pier.c": "int pier(void)\n{\n\treturn dock_run();\n}\n",
+}
+BOAT = "drivers/net/boat.c"
+
+
+def delta(plus=(), minus=()):
+    return Counter({**dict.fromkeys(plus, 1), **dict.fromkeys(minus, -1)})
+
+
+def fired(action, plus=(), minus=(), path=BOAT, name="the-rule"):
+    return Adaptation(rule(action, path, id=name), path, delta(plus, minus))
+
+
+REWRITE = Rewrite((Substitution("dock_newer", "dock_run"),))
+RENAMED = fired(REWRITE, ["\treturn dock_run();\n"], ["\treturn dock_newer(); /* dock_said */\n"])
+SHIMMED = fired(
+    Shim("dock_newer", "^#include", ("#define dock_newer() dock_run()\n",)),
+    ["#define dock_newer() dock_run()\n"],
+    name="the-shim",
+)
+
+
+def test_a_rename_drops_the_name_and_defines_none():
+    assert credits_of([RENAMED]) == (Credit("the-rule", BOAT, False, (), ("dock_newer",)),)
+
+
+def test_a_shim_defines_what_it_defines():
+    [credit] = credits_of([SHIMMED])
+    assert credit.shim and credit.defines == ("dock_newer",) and credit.drops == ()
+
+
+def test_a_changed_signature_defines_nothing_new():
+    both = fired(REWRITE, ["int dock_go(int a)\n"], ["int dock_go(int a, int other)\n"])
+    [credit] = credits_of([both])
+    assert credit.defines == () and credit.drops == ("other",)
+
+
+def test_a_dropped_include_is_a_header():
+    gone = fired(REWRITE, [], ["#include <net/dock_newer.h>\n"])
+    assert credits_of([gone])[0].drops == ("net/dock_newer.h",)
+    assert included_in("  #include <net/dock_newer.h>\n") == "net/dock_newer.h"
+    assert included_in("/* #include <a.h> */") == ""
+
+
+def test_a_rule_that_moves_lines_has_no_credit():
+    assert credits_of([fired(REWRITE)]) == ()
+
+
+def test_a_definition_counts_before_a_line_that_went():
+    both = credits_of([RENAMED, SHIMMED])
+    assert credited("dock_newer", BOAT, both, {}) == (By.SHIM, "the-shim")
+    assert credited("dock_newer", BOAT, both[:1], {"dock_newer": "a"}) == (By.COMMIT, "a")
+    assert credited("dock_newer", BOAT, both[:1], {}) == (By.RULE, "the-rule")
+    # A line that went from another file says nothing of this one.
+    assert credited("dock_newer", "drivers/net/other.c", both[:1], {}) is None
+
+
+# -- as the gate tells it
+
+
+@pytest.fixture
+def git(tmp_path):
+    return Git.init_bare(tmp_path / "store.git")
+
+
+def boat(*lines):
+    return "int boat(void)\n{\n" + "".join(f"\t{line}\n" for line in lines) + "}\n"
+
+
+def looked_up(git, theirs, ours, *adaptations, before=()):
+    """The gate's result for a commit that adds `theirs` upstream and left `ours`."""
+    files = dict(BASE)
+    steps = []
+    for state in before:
+        old, files = files, {**files, **state}
+        trees = make_tree(git, files), make_tree(git, old)
+        steps.append(Step("an earlier commit", trees[0], *trees))
+    old = make_tree(git, files)
+    made = make_tree(git, {**files, **ours})
+    step = Step(
+        "the commit", made, make_tree(git, {**files, **theirs}), old, credits_of(adaptations)
+    )
+    return check(Request(git, make_tree(git, BASE), (*steps, step)))
+
+
+def test_a_rewrite_that_leaves_no_use(git):
+    result = looked_up(
+        git, {BOAT: boat("return dock_newer();")}, {BOAT: boat("return dock_run();")}, RENAMED
+    )
+    [one] = result.brought
+    assert (one.name, one.kind, one.path, one.number) == ("dock_newer", Kind.CALL, BOAT, 3)
+    assert (one.by, one.source, one.subject) == (By.RULE, "the-rule", "the commit")
+    assert str(one) == f"{BOAT}:3: call dock_newer: rule the-rule"
+    assert result.summary == "2 identifiers, all known; brought: 1 by a rule"
+
+
+def test_a_shim_and_a_definition_by_another_rule(git):
+    text = boat("return dock_newer() + dock_other();")
+    defined = "#define dock_newer() dock_run()\nint dock_other(void);\n"
+    other = fired(Insert("^#", ("int dock_other(void);\n",)), ["int dock_other(void);\n"])
+    result = looked_up(git, {BOAT: text}, {BOAT: defined + text}, SHIMMED, other)
+    assert [(one.name, one.by) for one in result.brought] == [
+        ("dock_newer", By.SHIM), ("dock_other", By.RULE),
+    ]  # fmt: skip
+    assert result.missing == ()
+
+
+def test_an_earlier_commit_brings_its_functions_and_its_header(git):
+    header = {"include/linux/newer.h": "int dock_newer(void);\n"}
+    text = "#include <linux/newer.h>\n" + boat("return dock_newer();")
+    result = looked_up(git, {BOAT: text}, {BOAT: text}, before=[header])
+    assert [(one.name, one.by, one.source) for one in result.brought] == [
+        ("linux/newer.h", By.COMMIT, "an earlier commit"),
+        ("dock_newer", By.COMMIT, "an earlier commit"),
+    ]
+
+
+def test_a_file_that_serves_itself_needs_nobody(git):
+    text = "static int helper(void)\n{\n\treturn 1;\n}\n\n" + boat("return helper();")
+    assert looked_up(git, {BOAT: text}, {BOAT: text}).brought == ()
+
+
+def test_a_name_that_nothing_brings_is_missing_and_not_brought(git):
+    text = boat("return dock_newer();")
+    result = looked_up(git, {BOAT: text}, {BOAT: text})
+    assert [one.name for one in result.missing] == ["dock_newer"] and result.brought == ()
+
+
+def test_what_the_target_has_is_not_brought(git):
+    text = boat("return dock_run();")
+    drops = fired(REWRITE, ["\treturn 1;\n"], ["\treturn dock_run();\n"])
+    assert looked_up(git, {BOAT: text}, {BOAT: boat("return 1;")}, drops).brought == ()
