@@ -17,6 +17,7 @@ from backport import files, record
 from backport.commit import Incoming
 from backport.errors import GateFailed, Place
 from backport.events import Emit, Progress
+from backport.gates.credit import Credit, credits_of
 from backport.git import Git
 from backport.pick import Outcome, Pick, Target, pick
 from backport.rule import Rule
@@ -48,6 +49,7 @@ class PickedCommit:
     adaptations: tuple[record.Adaptation, ...]
     tree: str
     by_hand: tuple[str, ...] = ()  # paths that a person resolved
+    credits: tuple[Credit, ...] = ()  # what its rules did to names
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def shown(result: Pick, outcome: Outcome, commit: str) -> PickedCommit:
         )
         for a in result.adaptations
     )
-    return PickedCommit(entry, adaptations, result.tree)
+    return PickedCommit(entry, adaptations, result.tree, credits=credits_of(result.adaptations))
 
 
 def load(request: Request, key: str, tree: str) -> PickedCommit | None:
@@ -154,12 +156,15 @@ def load(request: Request, key: str, tree: str) -> PickedCommit | None:
         entry = record.decode(record.Pick, data["pick"])
         adaptations = tuple(record.decode(record.Adaptation, a) for a in data["adaptations"])
         by_hand = tuple(str(path) for path in data["by_hand"])
+        # A resolution by hand is kept even from before credits were: nobody can do it again.
+        told = data.get("credits", []) if by_hand else data["credits"]
+        credits = tuple(record.decode(Credit, c) for c in told)
     except (OSError, ValueError, KeyError, TypeError, record.RecordError):
         return None
     if request.git.ref(f"{KEEP}/{key}") != (entry.commit or None):
         return None
     after = request.git.tree_of(entry.commit) if entry.commit else tree
-    return PickedCommit(entry, adaptations, after, by_hand)
+    return PickedCommit(entry, adaptations, after, by_hand, credits)
 
 
 def save(request: Request, key: str, done: PickedCommit) -> PickedCommit:

@@ -342,15 +342,18 @@ def _find_symbols(
 ) -> None:
     """Whether the target or the series has every name that the picks use."""
     steps = tuple(
-        symbols.Step(done.pick.subject, done.tree, done.pick.incoming) for done in picked.commits
+        symbols.Step(done.pick.subject, done.tree, came.commit, came.parent, done.credits)
+        for done, came in zip(picked.commits, request.incoming, strict=True)
     )
     arch = arch_named(inputs.target.arch).srcarch
     result = symbols.check(symbols.Request(request.git, request.base.tree, steps, arch))
+    told = (record.Brought(b.name, b.kind, b.path, b.by, b.source) for b in result.brought)
+    session.note(brought=tuple(told))
     if result.missing:
         names = ", ".join(dict.fromkeys(one.name for one in result.missing))
         session.gate("symbols", "failed", names)
         raise symbols.NamesMissing(result.missing)
-    session.gate("symbols", "passed", f"{result.total} identifiers, all known")
+    session.gate("symbols", "passed", result.summary)
 
 
 def _compare_uapi(

@@ -97,6 +97,17 @@ class Adaptation:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """A name that the target lacks and the series uses: `by` a commit, a shim or a rule."""
+
+    name: str
+    kind: str  # call, constant, type or header
+    path: str  # where it is used first
+    by: str
+    source: str  # the subject of the commit, the id of the rule
+
+
+@dataclass(frozen=True)
 class Gate:
     """One gate: `outcome` is passed, failed or not-run."""
 
@@ -234,6 +245,7 @@ class RunRecord:
     tree: str = ""
     picks: tuple[Pick, ...] = ()
     adaptations: tuple[Adaptation, ...] = ()
+    brought: tuple[Brought, ...] = ()
     gates: tuple[Gate, ...] = ()
     config: Config | None = None
     build: Build | None = None

@@ -11,7 +11,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,8 @@ def take(request: Request, folder: Path, result: Pick) -> PickedCommit:
             request.git, result.incoming, tree, state.onto, result.adaptations, by_hand
         )
     outcome = Outcome.RESOLVED if commit else Outcome.DROPPED
-    done = shown(result, outcome, commit)
-    kept = save(request, state.key, PickedCommit(done.pick, done.adaptations, tree, by_hand))
+    done = replace(shown(result, outcome, commit), tree=tree, by_hand=by_hand)
+    kept = save(request, state.key, done)
     discard(request.git, folder, state)
     return kept
 

@@ -6,7 +6,10 @@ from collections import Counter
 
 import pytest
 from kernelish import make_tree, rule
+from minikernel import ADD_LIST, make_world
+from minikernel import Step as Commit
 
+from backport.errors import Exit
 from backport.gates.credit import By, Credit, credited, credits_of
 from backport.gates.symbols import Request, Step, check
 from backport.git import Git
@@ -147,3 +150,25 @@ def test_what_the_target_has_is_not_brought(git):
     text = boat("return dock_run();")
     drops = fired(REWRITE, ["\treturn 1;\n"], ["\treturn dock_run();\n"])
     assert looked_up(git, {BOAT: text}, {BOAT: boat("return 1;")}, drops).brought == ()
+
+
+def test_the_run_says_what_brought_its_names(tmp_path):
+    text = "int dock_more(void)\n{\n\treturn dock_list() + dock_newer();\n}\n"
+    use = Commit("dock: Use the list", {"drivers/more.c": text})
+    world = make_world(tmp_path / "world", (ADD_LIST, use))
+    find, instead = r" \+ dock_newer\(\)", ""
+    world.rules(
+        f"""cause = "renames"\n
+[[rule]]\nid = "no-newer"\ncommits = ["{world.shas[1][:12]}"]\npath = "drivers/more.c"
+rewrite = [{{ find = '{find}', replace = '{instead}' }}]\nwhy = "it is of a later release"\n"""
+    )
+    ran = world.pick("--json")
+    assert ran.code == Exit.OK, ran.err
+    [gate] = [gate for gate in ran.json["gates"] if gate["name"] == "symbols"]
+    assert gate["detail"].endswith("all known; brought: 1 by a commit, 1 by a rule")
+    assert [(b["name"], b["kind"], b["by"], b["source"]) for b in ran.json["brought"]] == [
+        ("dock_list", "call", "commit", "dock: Add a list"),
+        ("dock_newer", "call", "rule", "no-newer"),
+    ]
+    # From the cache it is the same.
+    assert world.pick("--json").json["brought"] == ran.json["brought"]

@@ -170,7 +170,7 @@ def test_a_damaged_entry_is_picked_again(line, damage):
     assert line.run()[1] == []
 
 
-@pytest.mark.parametrize("key", ["pick", "adaptations", "by_hand"])
+@pytest.mark.parametrize("key", ["pick", "adaptations", "by_hand", "credits"])
 def test_an_entry_without_a_key_is_picked_again(line, key):
     line.run()
     path = line.entry(2)
@@ -178,6 +178,16 @@ def test_an_entry_without_a_key_is_picked_again(line, key):
     del data[key]
     path.write_text(json.dumps(data))
     assert line.run()[1] == ["step 2"]
+
+
+def test_what_a_person_resolved_is_kept_from_before_there_were_credits(line):
+    line.run()
+    path = line.entry(2)
+    data = json.loads(path.read_text())
+    del data["credits"]
+    path.write_text(json.dumps({**data, "by_hand": ["a.c"]}))
+    done, picked = line.run()
+    assert picked == [] and done.commits[2].by_hand == ("a.c",)
 
 
 def test_an_entry_cannot_lie_about_its_tree_or_commit(line):
