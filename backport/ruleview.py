@@ -13,14 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from backport.explain import Explained, Explanation, Settled
 from backport.ground import Absence, Ground
 from backport.mutate import Mutation, Noticed
 from backport.rule import Rule
 from backport.rulecheck import Trial
 
 WIDTH = 100
-LINES = 12  # of one side that the text shows
 TITLE = "# Which gate misses which rule"
 ABOUT = """\
 Each rule that holds on a target is removed in turn and the series is picked again; the first gate
@@ -93,7 +91,7 @@ def list_text(rules: Sequence[Rule], tried: Sequence[Trial], absent: Sequence[Ab
     ends = [f"{len(rules)} rules: " + ", ".join(f"{n} {cause}" for cause, n in causes.items())]
     ends += [f"{t.target} ({t.base}): {len(t.held)} hold{_but(t)}" for t in tried]
     ends += [f"{a.name}: not looked at: {a.why}" for a in absent]
-    return "\n\n".join([*blocks, "\n".join(line for end in ends for line in _wrapped(end, ""))])
+    return "\n\n".join([*blocks, "\n".join(line for end in ends for line in wrapped(end, ""))])
 
 
 def _but(trial: Trial) -> str:
@@ -104,8 +102,8 @@ def _rule_text(rule: Rule, tried: Sequence[Trial]) -> Iterator[str]:
     place = f"{Path(rule.place.file).name}:{rule.place.line}"
     yield f"{rule.id}: {action(rule)}, {rule.cause}, {place}"
     asked = condition(rule)
-    yield from _wrapped(f"where: {asked}", "  ") if asked else ()
-    yield from _wrapped(f"why: {rule.why}", "  ")
+    yield from wrapped(f"where: {asked}", "  ") if asked else ()
+    yield from wrapped(f"why: {rule.why}", "  ")
     held = [t for t in tried if rule.id in t.held]
     for path in rule.paths:
         yield f"  {path}" + (f", in {rule.within}" if rule.within else "")
@@ -145,7 +143,7 @@ def mutations_text(ground: Ground, found: Sequence[Mutation]) -> str:
     """One line for each rule, then how many each gate notices."""
     wide = max((len(m.rule.id) for m in found), default=0)
     rows = [f"{m.rule.id:{wide}}  {m.notice.by.value:10}  {m.notice.where}" for m in found]
-    return "\n".join([*(_cut(row) for row in rows), _summary(ground, found)])
+    return "\n".join([*(cut(row) for row in rows), _summary(ground, found)])
 
 
 def _summary(ground: Ground, found: Sequence[Mutation]) -> str:
@@ -195,108 +193,13 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-# -- explain
-
-
-def explained_json(result: Explained, items: Sequence[Explanation]) -> dict[str, Any]:
-    """Every place in full."""
-    return {
-        "target": result.target,
-        "base": result.base,
-        "left": result.left,
-        "objections": list(result.objections),
-        "places": [_item_json(item) for item in items],
-    }
-
-
-def _item_json(item: Explanation) -> dict[str, Any]:
-    return {
-        "commit": item.sha,
-        "subject": item.subject,
-        "path": item.path,
-        "symbol": item.symbol,
-        "conflict": item.kind,
-        "upstream": {"removed": list(item.removed), "added": list(item.added)},
-        "target": {"has": list(item.has), "lacks": list(item.lacks)},
-        "rule": _settled_json(item.settled) if item.settled else None,
-        "skeleton": item.skeleton,
-    }
-
-
-def _settled_json(by: Settled) -> dict[str, Any]:
-    return {
-        "id": by.rule.id,
-        "action": action(by.rule),
-        "cause": by.rule.cause,
-        "why": by.rule.why,
-        "added": list(by.added),
-        "dropped": list(by.dropped),
-    }
-
-
-def explained_text(result: Explained, items: Sequence[Explanation]) -> str:
-    """A heading for each commit, a block for each place, and what was not looked at."""
-    blocks: list[str] = []
-    commit = ""
-    for item in items:
-        if item.sha != commit:
-            commit = item.sha
-            blocks.append("\n".join(_wrapped(f"== {item.sha} {item.subject}", "")))
-        blocks.append("\n".join(_item_text(item)))
-    blocks.append("\n".join(line for end in _ends(result, items) for line in _wrapped(end, "")))
-    return "\n\n".join(blocks)
-
-
-def _ends(result: Explained, items: Sequence[Explanation]) -> Iterator[str]:
-    conflicts = [item for item in items if item.kind]
-    open_ = sum(item.settled is None for item in conflicts)
-    yield (
-        f"{result.target} ({result.base}): {len(conflicts)} conflicts, {open_} without a rule;"
-        f" {len(items) - len(conflicts)} adaptations without a conflict"
-    )
-    yield from (f"a gate objects: {line}" for line in result.objections)
-    if result.left:
-        yield f"{result.left} later commits were not looked at: the series stops here"
-
-
-def _item_text(item: Explanation) -> Iterator[str]:
-    yield f"{item.path}" + (f", in {item.symbol}" if item.symbol else "")
-    if item.kind:
-        yield f"  conflict: {item.kind}"
-        yield from _side("upstream takes out:", "-", item.removed)
-        yield from _side("upstream puts in:", "+", item.added)
-        yield from _side("upstream has beside it, the target does not:", "~", item.lacks)
-        yield from _side("the target has:", "|", item.has)
-    if item.settled is not None:
-        yield from _settled_text(item.settled)
-    elif item.kind:
-        yield "  no rule settles it" + ("; one that would:" if item.skeleton else "")
-        yield from (f"    {line}".rstrip() for line in item.skeleton.splitlines())
-
-
-def _settled_text(by: Settled) -> Iterator[str]:
-    yield f"  rule {by.rule.id}: {action(by.rule)}, {by.rule.cause}"
-    yield from _wrapped(f"why: {by.rule.why}", "  ")
-    if not by.added and not by.dropped:
-        yield "  the result is upstream's change, line by line"
-    yield from _side("not as upstream, left out:", "-", by.dropped)
-    yield from _side("not as upstream, put in:", "+", by.added)
-
-
-def _side(title: str, mark: str, lines: Sequence[str]) -> Iterator[str]:
-    if not lines:
-        return
-    yield f"  {title}"
-    yield from (_cut(f"    {mark} {line.rstrip()}".expandtabs(4)) for line in lines[:LINES])
-    if len(lines) > LINES:
-        yield f"    {mark} … {len(lines) - LINES} more"
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
+def wrapped(text: str, indent: str) -> list[str]:
+    """Text in lines of at most `WIDTH` columns, those after the first two deeper."""
     return textwrap.wrap(
         text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
     )
 
 
-def _cut(line: str) -> str:
+def cut(line: str) -> str:
+    """A line of at most `WIDTH` columns."""
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"

@@ -8,7 +8,7 @@ import pytest
 from kernelish import BASE_C, Bench, change, drop, make_tree, rule
 from minikernel import known_world
 
-from backport import explain, ruleview
+from backport import explain, explainview, ruleview
 from backport.errors import Exit, RuleError, UsageError
 from backport.events import silent
 from backport.git import Git
@@ -89,7 +89,7 @@ def test_each_region_keeps_its_own_rule_around_one_without(lay):
     assert first.settled is None and second.settled.rule == OPEN
     assert 'path = "a.c"' in first.skeleton and "[[rule]]" in first.skeleton
     assert second.skeleton == "" and result.left == 1
-    text = ruleview.explained_text(result, result.items)
+    text = explainview.explained_text(result, result.items)
     assert "no rule settles it; one that would:" in text and "    [[rule]]" in text
     assert "1 later commits were not looked at: the series stops here" in text
 
@@ -163,7 +163,7 @@ def test_what_a_gate_objects_to_is_told(lay):
     )
     result = explained(lay({"a.c": twice}, [{"a.c": BASE_C}, {"a.c": brings}]))
     assert result.objections == ("a.c: dock_tell is defined twice",)
-    assert "a gate objects: a.c: dock_tell" in ruleview.explained_text(result, result.items)
+    assert "a gate objects: a.c: dock_tell" in explainview.explained_text(result, result.items)
 
 
 def test_a_rule_that_does_not_match_is_an_error(lay):
@@ -214,11 +214,11 @@ def test_the_text_is_narrow_and_says_how_much_it_leaves_out(lay):
     theirs = THEIRS.replace("\tdock_list(dock);\n", many)
     long = rule(INCLUDES.action, id="includes", has="linux/list", why="words " * 60)
     result = explained(lay({"a.c": OURS}, [{"a.c": BASE_C}, {"a.c": theirs}], long, OPEN))
-    text = ruleview.explained_text(result, result.items)
+    text = explainview.explained_text(result, result.items)
     assert max(map(len, text.splitlines())) <= ruleview.WIDTH
     assert "+ … 18 more" in text
     assert "mini (linux-6.1.7): 2 conflicts, 0 without a rule" in text
-    full = ruleview.explained_json(result, result.items)
+    full = explainview.explained_json(result, result.items)
     assert len(full["places"][1]["upstream"]["added"]) == 30
 
 

@@ -44,7 +44,8 @@ LAYERS = {
         parsers.tree parsers.verdict runners runners.base runners.qemu selftests toolchain
     """,
     "output": """
-        exporters exporters.cover exporters.folder exporters.patches report ruleview summary
+        explainview exporters exporters.cover exporters.folder exporters.patches report ruleview
+        summary
     """,
     "shell": """
         blame cli commands commands.common commands.learn commands.look commands.rules

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from backport import explain as explaining
-from backport import files, manifest, mutate, rulecheck, ruleview
+from backport import explainview, files, manifest, mutate, rulecheck, ruleview
 from backport.cache import Cache
 from backport.commands import common
 from backport.commands.common import say, say_json
@@ -128,9 +128,9 @@ def explain(
         result = explaining.explain(open_ground(asked, Cache.default(), emit), emit)
     items = explaining.about(result.items, what)
     if json:
-        say_json(ruleview.explained_json(result, items))
+        say_json(explainview.explained_json(result, items))
     else:
-        say(ruleview.explained_text(result, items))
+        say(explainview.explained_text(result, items))
 
 
 def _known_targets(data: Path) -> list[str]:
