@@ -140,6 +140,15 @@ def test_a_file_that_serves_itself_needs_nobody(git):
     assert looked_up(git, {BOAT: text}, {BOAT: text}).brought == ()
 
 
+def test_what_a_rule_writes_and_uses_for_itself_is_no_lack(git):
+    lines = ["static int helper(void)\n", "\treturn helper();\n"]
+    ours = "static int helper(void)\n{\n}\n" + boat("return helper();")
+    result = looked_up(
+        git, {BOAT: boat("return 1;")}, {BOAT: ours}, fired(REWRITE, lines, ["\treturn 1;\n"])
+    )
+    assert result.brought == () and result.missing == ()
+
+
 def test_a_name_that_nothing_brings_is_missing_and_not_brought(git):
     text = boat("return dock_newer();")
     result = looked_up(git, {BOAT: text}, {BOAT: text})

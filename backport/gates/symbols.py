@@ -133,7 +133,13 @@ def check(request: Request) -> Result:
     names = {use.name for use in every if use.kind is not Kind.INCLUDE}
     target = _Target(request, names, {path for look in looks for path in look.lines})
     lacking = target.lacking(names)
-    missing = [one for look in looks for one in _missing(request, target, look)]
+    opens = [_open(target, look) for look in looks]
+    target.mentions({use.name for open_ in opens for _, use in open_})  # all in one search
+    missing = [
+        one
+        for look, open_ in zip(looks, opens, strict=True)
+        for one in _missing(request, target, look, open_)
+    ]
     total = {use.name for look in looks for _, use in look.found}
     lost = {one.name for one in missing}
     brought = _bridged(request, looks, lacking, lost)
@@ -202,7 +208,7 @@ class _Target:
         self._far: set[str] = set()
 
     def _read(self, names: Set[str], paths: Sequence[str]) -> None:
-        for path, _, line in _grep(self._git, self._base, names, paths):
+        for path, _, line in grep_names(self._git, self._base, names, paths):
             words = words_of(line, names)
             if path not in self._changed:
                 self.defined.update(defined_in(line, words))
@@ -230,9 +236,10 @@ def _scope(arch: str, changed: Collection[str]) -> list[str]:
     return ["include", f"arch/{arch}/include", *near]
 
 
-def _grep(
+def grep_names(
     git: Git, tree: str, names: Set[str], paths: Sequence[str]
 ) -> Iterator[tuple[str, int, str]]:
+    """The lines of a tree that hold one of the names as a word: path, number, text."""
     # One alternation is quick; as many patterns git would try one after the other on each line.
     ordered = sorted(names)
     for start in range(0, len(ordered), _AT_ONCE):
@@ -240,9 +247,10 @@ def _grep(
         yield from git.grep(tree, rf"\b({some})\b", paths)
 
 
-def _missing(request: Request, target: _Target, look: _Look) -> Iterator[Missing]:
+def _open(target: _Target, look: _Look) -> list[tuple[str, Use]]:
+    """The uses of names that no line is known to define."""
     brought = _brought(look)
-    open_ = [
+    return [
         (path, use)
         for path, use in look.found
         if use.kind is not Kind.INCLUDE
@@ -251,6 +259,11 @@ def _missing(request: Request, target: _Target, look: _Look) -> Iterator[Missing
         and use.name not in brought[path]
         and not (use.kind in _INSIDE and use.name in brought[_FIELDS])
     ]
+
+
+def _missing(
+    request: Request, target: _Target, look: _Look, open_: Sequence[tuple[str, Use]]
+) -> Iterator[Missing]:
     mentioned = target.mentions({use.name for _, use in open_})
     target.only_mentioned |= mentioned
     lost = [(path, use) for path, use in open_ if use.name not in mentioned]
@@ -293,8 +306,9 @@ def _bridged(
             home.setdefault(name, own)
         for path, use in (*_strange(request, look, lacking), *_others(look, lacking)):
             found = None if use.name in seen else credited(use.name, path, credits, home)
-            alone = found == (By.COMMIT, own) and defined.get(use.name) == {path}
-            if found and not alone:
+            # A file that itself defines what it uses, by its commit or by a rule, lacks nothing.
+            foreign = found != (By.COMMIT, own) and (path, use) in look.theirs
+            if found and (foreign or defined.get(use.name) != {path} or found[0] is By.SHIM):
                 seen.add(use.name)
                 yield Brought(use.name, use.kind, path, use.number, own, *found)
 
@@ -370,7 +384,8 @@ def _origins(request: Request, step: Step, lost: Iterable[Use]) -> dict[str, str
     paths = ["include", f"arch/{request.arch}/include", "kernel", "net", "lib", "drivers/net"]
     found: dict[str, str] = {}
     hits = sorted(
-        _grep(request.git, step.upstream, names, paths), key=lambda hit: not hit[0].endswith(".h")
+        grep_names(request.git, step.upstream, names, paths),
+        key=lambda hit: not hit[0].endswith(".h"),
     )
     for path, number, line in hits:
         for name in defined_in(line, words_of(line, names)):
