@@ -1,7 +1,8 @@
-"""Why a series looks as it does on a target: each conflict and each silent adaptation, explained.
+"""Why a series looks as it does on a target: each conflict, silent adaptation and gap, explained.
 
 A conflict is what git's own merge leaves before any rule on conflicts; beside it stands the rule
-that settles it, or the rule that would. Everything is picked again in memory, nothing is recorded.
+that settles it, or the rule that would. A gap is a name that nothing brings; one that a commit, a
+shim or a rule brings is told too. Everything is picked again in memory, nothing is recorded.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
+from backport.commit import Incoming
 from backport.conflict import Conflict, Region
 from backport.errors import UsageError
 from backport.events import Emit, Progress
+from backport.gates.credit import credits_of
 from backport.ground import Ground
+from backport.lacks import Lack, Leg, find_lacks
 from backport.linediff import deltas
 from backport.pick import Outcome, Pick, Target, applicable, pick
 from backport.resolve import INCOMING, REGIONAL, WHOLE
@@ -22,6 +27,15 @@ from backport.rule import Adaptation, LineDelta, Remove, Rule, Shim
 from backport.skeleton import skeletons
 
 STAGE = "explain"
+
+
+class Sort(StrEnum):
+    """What kind of difference a place is."""
+
+    CONFLICT = "conflict"
+    ADAPTATION = "adaptation"  # by a rule, where git's merge sees no conflict
+    GAP = "gap"  # a name that nothing brings
+    BRIDGED = "bridged"  # a name that the target lacks and something brings
 
 
 @dataclass(frozen=True)
@@ -37,9 +51,9 @@ class Settled:
 class Explanation:
     """One place where the target and upstream differ.
 
-    `kind` is why git's merge conflicts there, '' for an adaptation without a conflict. Upstream's
-    change is `removed` and `added`; `has` are the target's lines there, `lacks` what upstream has
-    around its change and the target has not.
+    `kind` is why git's merge conflicts there, '' where it does not. Upstream changes the lines
+    `base`: `removed` go and `added` come; `has` are the target's lines there, `lacks` what upstream
+    has around its change and the target has not. A name that the target lacks has `lack`.
     """
 
     sha: str
@@ -53,12 +67,23 @@ class Explanation:
     lacks: tuple[str, ...] = ()
     settled: Settled | None = None
     skeleton: str = ""  # of a rule that would settle it, where none does
+    base: tuple[str, ...] = ()
+    lack: Lack | None = None
+    leg: int = 0  # the place of its commit in the series
+
+    @property
+    def sort(self) -> Sort:
+        """Which kind of difference it is."""
+        if self.lack is not None:
+            return Sort.BRIDGED if self.lack.by else Sort.GAP
+        return Sort.CONFLICT if self.kind else Sort.ADAPTATION
 
     @property
     def texts(self) -> str:
         """All lines that it shows, for a search."""
         own = (*self.settled.added, *self.settled.dropped) if self.settled else ()
-        return "".join([*self.removed, *self.added, *self.has, *own])
+        used = self.lack.line if self.lack else ""
+        return "".join([*self.removed, *self.added, *self.has, *own, used])
 
 
 @dataclass(frozen=True)
@@ -70,6 +95,7 @@ class Explained:
     items: tuple[Explanation, ...]
     objections: tuple[str, ...]  # of the accounting and the form gate
     left: int
+    legs: tuple[Leg, ...] = ()  # the commits that were picked, and the one that stopped it
 
 
 def explain(ground: Ground, emit: Emit) -> Explained:
@@ -79,23 +105,39 @@ def explain(ground: Ground, emit: Emit) -> Explained:
     """
     items: list[Explanation] = []
     objections: list[str] = []
+    legs: list[Leg] = []
     onto, tree, total = ground.base.commit, ground.base.tree, len(ground.incoming)
     for number, incoming in enumerate(ground.incoming):
         emit(Progress(STAGE, number, total, "commits"))
         rules = applicable(ground.rules, incoming, tree, ground.target)
         result = pick(incoming, onto, tree, rules, ground.target)
-        items += explain_pick(result, bare(result, onto, tree, rules, ground.target))
+        told = explain_pick(result, bare(result, onto, tree, rules, ground.target))
+        items += (replace(item, leg=number) for item in told)
         objections += [*map(str, result.unaccounted), *result.misshapen]
-        if result.outcome is Outcome.CONFLICT:
-            return _explained(ground, items, objections, total - number - 1)
+        open_ = result.outcome is Outcome.CONFLICT
+        credits = credits_of(result.adaptations)
+        legs.append(Leg(incoming, onto, tree, "" if open_ else result.tree, tuple(rules), credits))
+        if open_:
+            break
         onto, tree = result.commit or onto, result.tree
-    return _explained(ground, items, objections, 0)
+    emit(Progress(STAGE, len(legs), total, "commits"))
+    items += _names_lacking(ground, legs)
+    return Explained(
+        ground.name,
+        ground.base.label,
+        tuple(sorted(items, key=lambda item: item.leg)),
+        tuple(objections),
+        total - len(legs),
+        tuple(legs),
+    )
 
 
-def _explained(
-    ground: Ground, items: list[Explanation], objections: list[str], left: int
-) -> Explained:
-    return Explained(ground.name, ground.base.label, tuple(items), tuple(objections), left)
+def _names_lacking(ground: Ground, legs: Sequence[Leg]) -> Iterator[Explanation]:
+    for lack in find_lacks(ground.git, ground.base.tree, legs):
+        incoming = legs[lack.leg].incoming
+        yield Explanation(
+            sha_of(incoming), incoming.subject, lack.path, "", "", lack=lack, leg=lack.leg
+        )
 
 
 def bare(
@@ -150,8 +192,8 @@ def _conflict(
     removed, added = changed(region.base, region.theirs)
     lacks, _ = changed([line for line in region.base if line not in removed], region.ours)
     return Explanation(
-        _sha(result), result.incoming.subject, conflict.path, conflict.symbol,
-        conflict.kind.value, removed, added, region.ours, lacks, settled(by), skeleton,
+        sha_of(result.incoming), result.incoming.subject, conflict.path, conflict.symbol,
+        conflict.kind.value, removed, added, region.ours, lacks, settled(by), skeleton, region.base,
     )  # fmt: skip
 
 
@@ -159,7 +201,12 @@ def _silent(result: Pick, item: Adaptation) -> Explanation:
     action = item.rule.action
     symbol = action.symbol if isinstance(action, (Shim, Remove)) else item.rule.within
     return Explanation(
-        _sha(result), result.incoming.subject, item.path, symbol, "", settled=settled(item)
+        sha_of(result.incoming),
+        result.incoming.subject,
+        item.path,
+        symbol,
+        "",
+        settled=settled(item),
     )
 
 
@@ -181,25 +228,28 @@ def changed(old: Sequence[str], new: Sequence[str]) -> tuple[tuple[str, ...], tu
     return went, tuple(line for d in found for line in new[d.b1 : d.b2])
 
 
-def _sha(result: Pick) -> str:
-    return (result.incoming.stands_for or (result.incoming.commit,))[0][:12]
+def sha_of(incoming: Incoming) -> str:
+    """The upstream commit that an incoming one stands for, short."""
+    return (incoming.stands_for or (incoming.commit,))[0][:12]
 
 
 def about(items: Sequence[Explanation], what: str) -> tuple[Explanation, ...]:
     """The items about a path, a folder, a file name, a rule, a commit or a symbol.
 
-    What names a place is asked first; only then, whether the word is in any line that is shown.
+    What names a place is asked first; only then, or of a lacking name, which lines that are shown
+    hold the word.
     Raises `UsageError` when nothing is about it.
     """
     if not what:
         return tuple(items)
     word = re.compile(rf"(?<!\w){re.escape(what)}(?!\w)")
-    named = tuple(item for item in items if _names(item, what))
-    found = named or tuple(item for item in items if word.search(item.texts))
+    found = tuple(item for item in items if _names(item, what))
+    if all(item.lack for item in found):
+        found = tuple(item for item in items if item in found or word.search(item.texts))
     if not found:
         paths = ", ".join(sorted({item.path for item in items})[:4])
         raise UsageError(
-            f"{what}: no conflict and no adaptation is about it",
+            f"{what}: no conflict, adaptation or gap is about it",
             hint=f"name a path, a rule, a commit or a symbol; paths here: {paths or 'none'}",
         )
     return found
@@ -207,6 +257,8 @@ def about(items: Sequence[Explanation], what: str) -> tuple[Explanation, ...]:
 
 def _names(item: Explanation, what: str) -> bool:
     if item.settled and item.settled.rule.id == what:
+        return True
+    if item.lack and what in {item.lack.name, item.lack.source}:
         return True
     below = item.path == what or item.path.startswith(f"{what.rstrip('/')}/")
     sha = len(what) >= 7 and what.startswith(item.sha[: len(what)])

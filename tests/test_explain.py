@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -60,7 +61,9 @@ def lay(tmp_path):
 
 
 def explained(ground):
-    return explain.explain(ground, silent)
+    """Everything but the names that the target lacks: tests of these are below."""
+    result = explain.explain(ground, silent)
+    return replace(result, items=tuple(item for item in result.items if item.lack is None))
 
 
 def test_a_conflict_shows_both_sides_and_its_rule(lay):
@@ -226,6 +229,98 @@ def test_bare_asks_for_no_merge_where_there_is_no_conflict(tmp_path):
     bench = Bench(tmp_path)
     clean = bench.pick({"a.c": BASE_C}, {"a.c": BASE_C}, {"a.c": THEIRS})
     assert explain.bare(clean, "", "no such tree", (), None) == ()
+
+
+# -- names
+
+
+NAMES = {
+    "include/linux/dock.h": "int dock_run(void);\n",
+    "drivers/net/pier.c": "int pier(void)\n{\n\treturn dock_run();\n}\n",
+}
+NEWER = "/* new */\nint dock_newer(int how)\n{\n\treturn how;\n}\n"
+BOAT = "drivers/net/boat.c"
+
+
+def boat(*lines):
+    return "int boat(void)\n{\n" + "".join(f"\t{line}\n" for line in lines) + "}\n"
+
+
+def names_of(ground):
+    return [item for item in explain.explain(ground, silent).items if item.lack]
+
+
+@pytest.fixture
+def newer(lay):
+    """A series whose one commit uses what upstream's driver library defines."""
+
+    def make(text, *rules):
+        theirs = {**NAMES, "lib/newer.c": NEWER, "Kconfig": ""}
+        return lay(NAMES, [theirs, {**theirs, BOAT: text}], *rules)
+
+    return make
+
+
+def test_a_gap_shows_its_use_and_upstreams_definition(newer):
+    (item,) = names_of(newer(boat("return dock_newer(1);")))
+    assert item.sort is explain.Sort.GAP and item.sha == "1" * 12
+    lack = item.lack
+    assert (lack.name, lack.kind, lack.path, lack.number) == ("dock_newer", "call", BOAT, 3)
+    assert lack.by is None and lack.line == "\treturn dock_newer(1);\n"
+    assert (lack.nearest.place, len(lack.nearest.lines)) == ("lib/newer.c:2", 4)
+
+
+def test_the_text_says_what_would_bridge_a_gap(newer):
+    result = explain.explain(newer(boat("return dock_newer(1);", "return dock_gone();")), silent)
+    text = explainview.explained_text(result, result.items)
+    assert f"{BOAT}:3, call dock_newer\n" in text
+    assert "  upstream defines it in lib/newer.c:2, 4 lines\n" in text
+    assert "  gap: nothing brings it; what would: a shim that defines it" in text
+    assert "no line of upstream's looks like its definition" in text
+    assert "0 adaptations without a conflict; 2 gaps, 0 names bridged" in " ".join(text.split())
+    places = explainview.explained_json(result, result.items)["places"]
+    assert [(p["kind"], p["name"]["name"], p["name"]["by"]) for p in places] == [
+        ("gap", "dock_newer", None), ("gap", "dock_gone", None),
+    ]  # fmt: skip
+    assert places[0]["name"]["upstream"]["whole"] and places[1]["name"]["upstream"] is None
+
+
+def test_a_bridged_name_has_its_rule(newer):
+    renamed = rule(Rewrite((Substitution(r"dock_newer\(1\)", "dock_run()"),)), BOAT, id="renamed")
+    ground = newer(boat("return dock_newer(1);"), renamed)
+    (item,) = names_of(ground)
+    assert item.sort is explain.Sort.BRIDGED
+    assert (item.lack.by, item.lack.source) == ("rule", "renamed")
+    result = explain.explain(ground, silent)
+    text = explainview.explained_text(result, result.items)
+    assert "the target lacks it; rule renamed bridges it" in text
+    # Asked for by its name, the rule's own place comes along.
+    assert [i.sort for i in explain.about(result.items, "dock_newer")] == ["adaptation", "bridged"]
+
+
+def test_a_shim_bridges_what_it_defines(newer):
+    shim = rule(
+        Shim("dock_newer", "^int boat", ("#define dock_newer(x) dock_run()\n",)), BOAT, id="shim"
+    )
+    (item,) = names_of(newer(boat("return dock_newer(1);"), shim))
+    assert (item.lack.by, item.lack.source) == ("shim", "shim")
+
+
+def test_what_the_series_brings_is_told_in_one_line(lay):
+    made = {**NAMES, "drivers/net/newer.c": NEWER}
+    used = {**made, BOAT: boat("return dock_newer(1);")}
+    result = explain.explain(lay(NAMES, [NAMES, made, used]), silent)
+    (item,) = [item for item in result.items if item.lack]
+    assert (item.lack.by, item.lack.source, item.leg) == ("commit", "1" * 12, 1)
+    text = explainview.explained_text(result, result.items)
+    assert "names that 111111111111 of the series brings: dock_newer" in text
+
+
+def test_names_behind_a_conflict_are_not_looked_at(lay):
+    theirs = {"a.c": THEIRS}
+    result = explain.explain(lay({"a.c": OURS}, [{"a.c": BASE_C}, theirs]), silent)
+    assert [item for item in result.items if item.lack] == []
+    assert result.legs[0].after == ""
 
 
 def test_the_command(tmp_path):

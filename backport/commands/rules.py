@@ -122,7 +122,7 @@ def explain(
     json: common.Json = False,
     quiet: common.Quiet = False,
 ) -> None:
-    """Explain conflicts and adaptations: what upstream did, what the target has, which rule."""
+    """Explain conflicts, adaptations and gaps: what upstream did, what the target has, which rule."""
     asked = Asked(manifest.find_data_root(), series, target, base, rev, upstream)
     with ConsoleRenderer(quiet=quiet) as emit:
         result = explaining.explain(open_ground(asked, Cache.default(), emit), emit)
