@@ -60,14 +60,15 @@ HERMETIC = {
 
 
 class Git:
-    """One repository, opened for reading and for adding objects."""
+    """One repository, opened for reading and for adding objects; each command gets `env`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, env: Mapping[str, str] | None = None) -> None:
         try:
             self._repo = PyRepo(path)
         except (InvalidGitRepositoryError, NoSuchPathError) as err:
             raise UsageError(f"{path}: not a git repository") from err
         self.path = Path(self._repo.git_dir)
+        self._env = {**HERMETIC, **(env or {})}
         # GitPython guesses a bare repository's kind from its config, and asks git in its parent
         # folder if that does not say `bare` (after `git sparse-checkout` in a worktree of it).
         self._repo.git.update_environment(GIT_DIR=str(self.path.absolute()), **HERMETIC)
@@ -107,7 +108,7 @@ class Git:
             *args,
         ]
         return process.run(
-            argv, stdin=stdin, env={**HERMETIC, **(env or {})}, check=check, timeout=timeout
+            argv, stdin=stdin, env={**self._env, **(env or {})}, check=check, timeout=timeout
         )
 
     @staticmethod

@@ -107,6 +107,69 @@ def parse_unmerged(fields: Sequence[str]) -> tuple[Unmerged, ...]:
     return tuple(Unmerged(path, s.get("1"), s.get("2"), s.get("3")) for path, s in stages.items())
 
 
+@dataclass(frozen=True)
+class Patch:
+    """What one commit does to one file, or to all that were asked about: lines with their ends."""
+
+    oid: str
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+def parse_blame(text: str) -> list[tuple[str, str]]:
+    """The lines of `git blame --porcelain`, each with the commit that it came with."""
+    found: list[tuple[str, str]] = []
+    oid = ""
+    for line in text.split("\n"):
+        if line.startswith("\t"):
+            found.append((oid, f"{line[1:]}\n"))
+        elif head := re.match(r"([0-9a-f]{40}) \d+ \d+", line):
+            oid = head[1]
+    return found
+
+
+def parse_patches(text: str) -> list[Patch]:
+    """`git log -p -U0 --format=%x00%H`: the lines of each commit, those of all files together."""
+    return [_parse_patch(part) for part in text.split("\0")[1:]]
+
+
+def _parse_patch(part: str) -> Patch:
+    oid, *lines = part.split("\n")
+    removed: list[str] = []
+    added: list[str] = []
+    inside = False
+    for line in lines:
+        if line.startswith(("diff --git ", "@@ ")):
+            inside = line.startswith("@@ ")
+        elif inside and line[:1] in {"-", "+"}:
+            (removed if line[0] == "-" else added).append(f"{line[1:]}\n")
+    return Patch(oid, tuple(removed), tuple(added))
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What a diff does to one file: the lines that it needs to be there, and those that it adds."""
+
+    before: tuple[str, ...]  # removed, and the context around
+    added: tuple[str, ...]
+
+
+def parse_hunks(text: str) -> dict[str, Touched]:
+    """The hunks of a `git diff`, by path; a file's lines in order."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    path = ""
+    inside = False
+    for line in text.split("\n"):
+        if line.startswith(("diff --git ", "@@ ")):
+            inside = line.startswith("@@ ")
+        elif not inside and line.startswith(("--- a/", "+++ b/")):
+            path = line[6:].rstrip("\t")
+            found.setdefault(path, ([], []))
+        elif inside and line[:1] in {" ", "-", "+"}:
+            found[path][line[0] == "+"].append(f"{line[1:]}\n")
+    return {path: Touched(tuple(old), tuple(new)) for path, (old, new) in found.items()}
+
+
 def parse_commit(oid: str, data: bytes) -> CommitInfo:
     """Read git's commit object format (gitformat-commit(5)); headers we do not use are skipped."""
     head, _, body = data.partition(b"\n\n")

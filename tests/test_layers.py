@@ -31,7 +31,7 @@ LAYERS = {
     "doors": "cache files git process rundir store",
     "history": """
         branch definitions drafts explain gates gates.accounting gates.credit gates.form
-        gates.symbols gates.uapi ground history lacks learn learnpath lessons mutate pick
+        gates.symbols gates.uapi ground history lacks learn learnpath lessons lineage mutate pick
         provenance resolve resolvers resolvers.additive resolvers.edits resolvers.incoming
         rulecheck skeleton slices sources sources.apt sources.archive sources.debian
         sources.directory sources.gitfetch sources.giturl sources.localrepo sources.locate
