@@ -32,11 +32,12 @@ LAYERS = {
     "history": """
         branch definitions drafts explain gates gates.accounting gates.credit gates.form
         gates.symbols gates.uapi ground history lacks learn learnpath lessons lineage mutate pick
-        presence provenance resolve resolvers resolvers.additive resolvers.edits resolvers.incoming
-        rulecheck skeleton slices sources sources.apt sources.archive sources.debian
-        sources.directory sources.gitfetch sources.giturl sources.localrepo sources.locate
-        sources.records sources.tarball sources.tarstream stopped upstreams upstreams.gitrepo
-        upstreams.mail upstreams.mbox upstreams.objects upstreams.remote upstreams.snapshot
+        presence provenance remedies resolve resolvers resolvers.additive resolvers.edits
+        resolvers.incoming rulecheck skeleton slices sources sources.apt sources.archive
+        sources.debian sources.directory sources.gitfetch sources.giturl sources.localrepo
+        sources.locate sources.records sources.tarball sources.tarstream stopped upstreams
+        upstreams.gitrepo upstreams.mail upstreams.mbox upstreams.objects upstreams.remote
+        upstreams.snapshot
     """,
     "kernel": """
         bisect build checkout checks configure controls guest initramfs kbuild kernelimage kvmprobe

@@ -64,7 +64,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Step:
-    """One pick: the tree after it, and upstream's tree for the nearest definition.
+    """One pick: the tree after it, and upstream's tree for the nearest definition ('': not asked).
 
     Without `parent`, upstream's tree before it, nobody asks what upstream's own lines use.
     """
@@ -379,7 +379,7 @@ def _included(request: Request, names: Set[str]) -> set[str]:
 def _origins(request: Request, step: Step, lost: Iterable[Use]) -> dict[str, str]:
     """Where upstream's tree defines the names, headers first."""
     names = {use.name for use in lost if use.kind is not Kind.INCLUDE}
-    if not names:
+    if not names or not step.upstream:
         return {}
     paths = ["include", f"arch/{request.arch}/include", "kernel", "net", "lib", "drivers/net"]
     found: dict[str, str] = {}
