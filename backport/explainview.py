@@ -6,22 +6,40 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from backport.answers import Ancestor, Answer
 from backport.explain import Explained, Explanation, Settled, Sort
 from backport.gates.credit import By
 from backport.lacks import Lack
+from backport.lineage import Past
+from backport.remedies import NO_HISTORY, Means, Remedy
 from backport.ruleview import action, cut, wrapped
 
 LINES = 12  # of one side that the text shows
 
+# What the numbers of a cost count; those of 0 are not shown.
+COSTS = {
+    "lines": "line",
+    "at_least": "line at least",
+    "at_most": "line at most",
+    "names": "name",
+    "commits": "commit",
+    "files": "file",
+    "conflicts": "conflict",
+    "leans_on": "absent commit below",
+    "needs": "name lacking",
+    "later": "later commit on them",
+    "used": "name used",
+}
 
-def explained_json(result: Explained, items: Sequence[Explanation]) -> dict[str, Any]:
+
+def explained_json(result: Explained, answers: Sequence[Answer]) -> dict[str, Any]:
     """Every place in full."""
     return {
         "target": result.target,
         "base": result.base,
         "left": result.left,
         "objections": list(result.objections),
-        "places": [_item_json(item) for item in items],
+        "places": [{**_item_json(one.item), **_answer_json(one)} for one in answers],
     }
 
 
@@ -38,6 +56,40 @@ def _item_json(item: Explanation) -> dict[str, Any]:
         "name": _lack_json(item.lack) if item.lack else None,
         "rule": _settled_json(item.settled) if item.settled else None,
         "skeleton": item.skeleton,
+    }
+
+
+def _answer_json(answer: Answer) -> dict[str, Any]:
+    advice = answer.advice
+    return {
+        "history": {
+            "commits": [_ancestor_json(one) for one in answer.ancestors],
+            "untold": answer.untold,
+        },
+        "remedies": [
+            {
+                "means": one.means.value,
+                "cost": dict(one.cost),
+                "passes": one.passes,
+                "why": one.why,
+                "chosen": one.chosen,
+            }
+            for one in answer.remedies
+        ],
+        "advice": {"means": advice.means, "reason": advice.reason} if advice else None,
+    }
+
+
+def _ancestor_json(one: Ancestor) -> dict[str, Any]:
+    return {
+        "commit": one.past.sha,
+        "subject": one.facts.subject,
+        "date": one.facts.date,
+        "release": one.facts.release,
+        "brought": one.past.came,
+        "took": one.past.went,
+        "target_has_it": one.presence.word,
+        "known_by": one.presence.how,
     }
 
 
@@ -67,18 +119,21 @@ def _settled_json(by: Settled) -> dict[str, Any]:
     }
 
 
-def explained_text(result: Explained, items: Sequence[Explanation]) -> str:
+def explained_text(result: Explained, answers: Sequence[Answer]) -> str:
     """A heading for each commit, a block for each place, and what was not looked at."""
     blocks: list[str] = []
     commit = ""
-    for item in items:
+    items = [one.item for one in answers]
+    for answer in answers:
+        item = answer.item
         if item.sha != commit:
             commit = item.sha
             blocks.append("\n".join(wrapped(f"== {item.sha} {item.subject}", "")))
             blocks += _of_the_series([item for item in items if item.sha == commit])
         if not _comes_along(item):
-            blocks.append("\n".join(_item_text(item)))
-    blocks.append("\n".join(line for end in _ends(result, items) for line in wrapped(end, "")))
+            blocks.append("\n".join([*_item_text(item), *_answer_text(answer)]))
+    ends = [*_ends(result, items), *_untaken(answers)]
+    blocks.append("\n".join(line for end in ends for line in wrapped(end, "")))
     return "\n\n".join(blocks)
 
 
@@ -107,6 +162,12 @@ def _ends(result: Explained, items: Sequence[Explanation]) -> Iterator[str]:
         yield f"{result.left} later commits were not looked at: the series stops here"
 
 
+def _untaken(answers: Sequence[Answer]) -> Iterator[str]:
+    """That nobody looked at upstream's history, once for all places."""
+    whys = {one.why for a in answers for one in a.remedies if one.means is Means.TAKE}
+    yield from (f"to take upstream's commits first: {why}" for why in whys if why == NO_HISTORY)
+
+
 def _item_text(item: Explanation) -> Iterator[str]:
     if item.lack is not None:
         yield from _lack_text(item.lack)
@@ -123,6 +184,43 @@ def _item_text(item: Explanation) -> Iterator[str]:
     elif item.kind:
         yield "  no rule settles it" + ("; one that would:" if item.skeleton else "")
         yield from (f"    {line}".rstrip() for line in item.skeleton.splitlines())
+
+
+def _answer_text(answer: Answer) -> Iterator[str]:
+    if answer.ancestors or answer.untold:
+        yield "  upstream's history:"
+    for one in answer.ancestors:
+        words = (one.past.sha[:12], one.facts.date, one.facts.release, one.facts.subject)
+        yield cut("    " + " ".join(filter(None, words)))
+        yield f"      {_deeds(one.past)}the target has it: {one.presence.word}, {one.presence.how}"
+    yield from wrapped(f"not told: {answer.untold}", "    ") if answer.untold else ()
+    shown = [one for one in answer.remedies if one.cost]
+    yield from ["  ways out (* by the rule that is there):"] if shown else ()
+    for remedy in shown:
+        first, *rest = wrapped(_remedy_text(remedy), "      ")
+        yield f"    *{first[5:]}" if remedy.chosen else first
+        yield from rest
+    if answer.advice:
+        best = answer.advice.means or "none"
+        yield from wrapped(f"cheapest: {best}; {answer.advice.reason}", "  ")
+
+
+def _deeds(past: Past) -> str:
+    counts = [("brought", len(past.came)), ("took away", len(past.went))]
+    told = " and ".join(f"{word} {n} of these lines" for word, n in counts if n)
+    return f"{told}; " if told else ""
+
+
+def _remedy_text(remedy: Remedy) -> str:
+    shown = {name: n for name, n in remedy.cost.items() if n or name == "lines"}
+    numbers = ", ".join(_counted(n, COSTS[name]) for name, n in shown.items())
+    sign = {True: "passes", False: "does not pass", None: "cannot tell"}[remedy.passes]
+    return f"{remedy.means.value:5} {numbers}; {sign}: {remedy.why}"
+
+
+def _counted(n: int, what: str) -> str:
+    one, *rest = what.split(" ", 1)
+    return " ".join([str(n), one if n == 1 else f"{one}s", *rest])
 
 
 def _lack_text(lack: Lack) -> Iterator[str]:

@@ -20,7 +20,7 @@ from backport.rule import Rule
 from backport.rules import read_rules
 from backport.snapshot import read_snapshot
 from backport.store import Store
-from backport.target import DebianSource, GitSource, SourceSpec, Target, Tree
+from backport.target import DebianSource, GitSource, LocalRepoSource, SourceSpec, Target, Tree
 from backport.upstreams.snapshot import SnapshotUpstream
 from backport.version import Version
 
@@ -149,6 +149,13 @@ def _opened(asked: Asked, store: Store, cache: Cache, find: Find, emit: Emit) ->
         rules,
         read_uapi(numbers) if numbers.is_file() else None,
     )
+
+
+def home_of(asked: Asked) -> LocalRepoSource | None:
+    """The repository on this machine that the base comes from, if it comes from one."""
+    target = manifest.read_target(manifest.target_path(asked.data, asked.target))
+    spec = _spec(asked, target)
+    return spec if isinstance(spec, LocalRepoSource) else None
 
 
 def _spec(asked: Asked, target: Target) -> SourceSpec:

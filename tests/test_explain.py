@@ -10,6 +10,7 @@ from kernelish import BASE_C, Bench, change, drop, make_tree, rule
 from minikernel import known_world
 
 from backport import explain, explainview, ruleview
+from backport.answers import Answer
 from backport.errors import Exit, RuleError, UsageError
 from backport.events import silent
 from backport.git import Git
@@ -60,6 +61,11 @@ def lay(tmp_path):
     return make
 
 
+def bare_answers(result):
+    """The places without history and ways out, which have their own tests."""
+    return [Answer(item) for item in result.items]
+
+
 def explained(ground):
     """Everything but the names that the target lacks: tests of these are below."""
     result = explain.explain(ground, silent)
@@ -92,7 +98,7 @@ def test_each_region_keeps_its_own_rule_around_one_without(lay):
     assert first.settled is None and second.settled.rule == OPEN
     assert 'path = "a.c"' in first.skeleton and "[[rule]]" in first.skeleton
     assert second.skeleton == "" and result.left == 1
-    text = explainview.explained_text(result, result.items)
+    text = explainview.explained_text(result, bare_answers(result))
     assert "no rule settles it; one that would:" in text and "    [[rule]]" in text
     assert "1 later commits were not looked at: the series stops here" in text
 
@@ -166,7 +172,9 @@ def test_what_a_gate_objects_to_is_told(lay):
     )
     result = explained(lay({"a.c": twice}, [{"a.c": BASE_C}, {"a.c": brings}]))
     assert result.objections == ("a.c: dock_tell is defined twice",)
-    assert "a gate objects: a.c: dock_tell" in explainview.explained_text(result, result.items)
+    assert "a gate objects: a.c: dock_tell" in explainview.explained_text(
+        result, bare_answers(result)
+    )
 
 
 def test_a_rule_that_does_not_match_is_an_error(lay):
@@ -217,11 +225,11 @@ def test_the_text_is_narrow_and_says_how_much_it_leaves_out(lay):
     theirs = THEIRS.replace("\tdock_list(dock);\n", many)
     long = rule(INCLUDES.action, id="includes", has="linux/list", why="words " * 60)
     result = explained(lay({"a.c": OURS}, [{"a.c": BASE_C}, {"a.c": theirs}], long, OPEN))
-    text = explainview.explained_text(result, result.items)
+    text = explainview.explained_text(result, bare_answers(result))
     assert max(map(len, text.splitlines())) <= ruleview.WIDTH
     assert "+ … 18 more" in text
     assert "mini (linux-6.1.7): 2 conflicts, 0 without a rule" in text
-    full = explainview.explained_json(result, result.items)
+    full = explainview.explained_json(result, bare_answers(result))
     assert len(full["places"][1]["upstream"]["added"]) == 30
 
 
@@ -272,13 +280,13 @@ def test_a_gap_shows_its_use_and_upstreams_definition(newer):
 
 def test_the_text_says_what_would_bridge_a_gap(newer):
     result = explain.explain(newer(boat("return dock_newer(1);", "return dock_gone();")), silent)
-    text = explainview.explained_text(result, result.items)
+    text = explainview.explained_text(result, bare_answers(result))
     assert f"{BOAT}:3, call dock_newer\n" in text
     assert "  upstream defines it in lib/newer.c:2, 4 lines\n" in text
     assert "  gap: nothing brings it; what would: a shim that defines it" in text
     assert "no line of upstream's looks like its definition" in text
     assert "0 adaptations without a conflict; 2 gaps, 0 names bridged" in " ".join(text.split())
-    places = explainview.explained_json(result, result.items)["places"]
+    places = explainview.explained_json(result, bare_answers(result))["places"]
     assert [(p["kind"], p["name"]["name"], p["name"]["by"]) for p in places] == [
         ("gap", "dock_newer", None), ("gap", "dock_gone", None),
     ]  # fmt: skip
@@ -292,7 +300,7 @@ def test_a_bridged_name_has_its_rule(newer):
     assert item.sort is explain.Sort.BRIDGED
     assert (item.lack.by, item.lack.source) == ("rule", "renamed")
     result = explain.explain(ground, silent)
-    text = explainview.explained_text(result, result.items)
+    text = explainview.explained_text(result, bare_answers(result))
     assert "the target lacks it; rule renamed bridges it" in text
     # Asked for by its name, the rule's own place comes along.
     assert [i.sort for i in explain.about(result.items, "dock_newer")] == ["adaptation", "bridged"]
@@ -312,7 +320,7 @@ def test_what_the_series_brings_is_told_in_one_line(lay):
     result = explain.explain(lay(NAMES, [NAMES, made, used]), silent)
     (item,) = [item for item in result.items if item.lack]
     assert (item.lack.by, item.lack.source, item.leg) == ("commit", "1" * 12, 1)
-    text = explainview.explained_text(result, result.items)
+    text = explainview.explained_text(result, bare_answers(result))
     assert "names that 111111111111 of the series brings: dock_newer" in text
 
 

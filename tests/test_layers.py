@@ -30,12 +30,12 @@ LAYERS = {
     """,
     "doors": "cache files git process rundir store",
     "history": """
-        branch definitions drafts explain gates gates.accounting gates.credit gates.form
+        answers branch definitions drafts explain gates gates.accounting gates.credit gates.form
         gates.symbols gates.uapi ground history lacks learn learnpath lessons lineage mutate pick
         presence provenance remedies resolve resolvers resolvers.additive resolvers.edits
         resolvers.incoming rulecheck skeleton slices sources sources.apt sources.archive
         sources.debian sources.directory sources.gitfetch sources.giturl sources.localrepo
-        sources.locate sources.records sources.tarball sources.tarstream stopped upstreams
+        sources.locate sources.records sources.tarball sources.tarstream stopped taking upstreams
         upstreams.gitrepo upstreams.mail upstreams.mbox upstreams.objects upstreams.remote
         upstreams.snapshot
     """,

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from backport import answers, explainview, files, lineage, manifest, mutate, rulecheck, ruleview
 from backport import explain as explaining
-from backport import explainview, files, manifest, mutate, rulecheck, ruleview
 from backport.cache import Cache
 from backport.commands import common
 from backport.commands.common import say, say_json
@@ -17,8 +17,9 @@ from backport.compiling import Compiler
 from backport.console import ConsoleRenderer
 from backport.errors import GateFailed, UsageError
 from backport.events import Emit
-from backport.ground import Absence, Asked, Ground, known_ground, open_ground
+from backport.ground import Absence, Asked, Ground, home_of, known_ground, open_ground
 from backport.mutate import Mutation, Noticed
+from backport.presence import Here
 from backport.rulecheck import Trial
 from backport.rules import read_rules
 
@@ -28,6 +29,13 @@ Targets = Annotated[
 ]
 OneTarget = Annotated[str, typer.Option("--target", help="The target, a file of patches/targets/.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Ask no gate that needs a compiler.")]
+History = Annotated[
+    str,
+    typer.Option(
+        help="A clone of upstream on this machine, whose history says which commits made lines so."
+    ),
+]
+HistorySeconds = Annotated[float, typer.Option(help="How long history may be searched.", min=0)]
 Markdown = Annotated[
     Path | None, typer.Option("--markdown", help="Write the target's section of this file anew.")
 ]
@@ -119,18 +127,43 @@ def explain(
     base: common.Base = "",
     rev: common.Rev = "",
     upstream: common.Upstream = "",
+    history: History = "",
+    history_seconds: HistorySeconds = lineage.SECONDS,
     json: common.Json = False,
     quiet: common.Quiet = False,
 ) -> None:
-    """Explain conflicts, adaptations and gaps: what upstream did, what the target has, which rule."""
+    """Explain conflicts, adaptations and gaps: both sides, the rule and why, the ways out."""
     asked = Asked(manifest.find_data_root(), series, target, base, rev, upstream)
+    where = history or _clone_in(upstream)
+    clone = lineage.History(where, history_seconds) if where else None
     with ConsoleRenderer(quiet=quiet) as emit:
-        result = explaining.explain(open_ground(asked, Cache.default(), emit), emit)
-    items = explaining.about(result.items, what)
+        ground = open_ground(asked, Cache.default(), emit)
+        result = explaining.explain(ground, emit)
+        items = explaining.about(result.items, what)
+        folder = Cache.default().root / "upstream"
+        asking = answers.Asking(ground, result, folder, clone, _here(asked, ground))
+        told = answers.answer(asking, items, emit)
     if json:
-        say_json(explainview.explained_json(result, items))
+        say_json(explainview.explained_json(result, told))
     else:
-        say(explainview.explained_text(result, items))
+        say(explainview.explained_text(result, told))
+
+
+def _clone_in(upstream: str) -> str:
+    """The clone that the commits come from, if it is one on this machine."""
+    kind, _, where = upstream.partition(":")
+    return where if kind == "git" and Path(where).expanduser().is_dir() and where else ""
+
+
+def _here(asked: Asked, ground: Ground) -> Here:
+    home = home_of(asked)
+    return Here(
+        ground.git,
+        ground.base.tree,
+        ground.target.version,
+        home.path if home else None,
+        home.rev if home else "HEAD",
+    )
 
 
 def _known_targets(data: Path) -> list[str]:
