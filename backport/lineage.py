@@ -83,9 +83,16 @@ class History:
         self.cut = frozenset(_cut(self.git))
         self.partial = self._config(r"^(extensions\.partialclone|remote\..*\.promisor)$")
         self._deadline = time.monotonic() + seconds
+        self._demand_trees()
 
     def _config(self, pattern: str) -> bool:
         return self.git.run("config", "--get-regexp", pattern, check=False).returncode == 0
+
+    def _demand_trees(self) -> None:
+        """Refuse a clone without even the names of files, or one that is damaged."""
+        if self.git.run("ls-tree", "-r", "--name-only", self.tip, check=False).returncode:
+            hint = f"git -C {self.where} fetch --refetch --no-filter"
+            raise UsageError(f"{self.where}: lacks the trees of its newest commit", hint=hint)
 
     @property
     def unshallow(self) -> str:
@@ -106,7 +113,8 @@ class History:
         return done.text
 
     def _failed(self, done: Completed) -> Exception:
-        if self.partial or b"missing" in done.stderr or b"unable to read" in done.stderr:
+        lost = (b"missing", b"unable to read", b"bad object", b"could not")
+        if self.partial or any(word in done.stderr for word in lost):
             return NotTold(
                 "the clone lacks the contents of files (a partial clone?);"
                 f" git -C {self.where} fetch --refetch --no-filter"
@@ -340,11 +348,10 @@ def created(history: History, path: str) -> Told:
 def _first(history: History, *args: str) -> Told:
     try:
         shas = history.ask(*args).split()
+        past = [Past(sha) for sha in shas[-1:]]
+        return _told(history, past, ()) if past else Told(untold=f"{history.where} has it nowhere")
     except NotTold as err:
         return Told(untold=str(err))
-    if not shas:
-        return Told(untold=f"{history.where} has no such file or name")
-    return _told(history, [Past(shas[-1])], ())
 
 
 def known(history: History, told: Iterable[Told]) -> Mapping[str, Facts]:

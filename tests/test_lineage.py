@@ -164,7 +164,7 @@ def test_the_commit_that_introduced_a_name_is_the_first(repo):
     history = History(str(where))
     [past] = introduced(history, "dock_trace", "include/trace.h").pasts
     assert past.sha == shas[2]
-    assert introduced(history, "dock", PATH).untold == f"{where} has no such file or name"
+    assert introduced(history, "dock", PATH).untold == f"{where} has it nowhere"
     [past] = created(history, "include/trace.h").pasts
     assert past.sha == shas[2]
 
@@ -206,11 +206,23 @@ def test_a_blobless_clone_tells_of_files_and_fetches_nothing(repo, tmp_path):
     assert snapshot(partial) == before
 
 
+def test_a_clone_without_trees_is_refused(repo, tmp_path):
+    where, _ = repo
+    treeless = clone(where, tmp_path / "treeless.git", "--filter=tree:0")
+    before = snapshot(treeless)
+    with pytest.raises(UsageError, match="lacks the trees of its newest commit") as caught:
+        History(str(treeless))
+    assert "fetch --refetch --no-filter" in caught.value.hint
+    assert snapshot(treeless) == before
+
+
 def test_no_time_left_is_said(repo):
     where, shas = repo
     told = changes_of(History(str(where), seconds=0), place(shas[3], lacks=[TRACE_LINE]))
     assert told.pasts == () and "--history-seconds" in told.untold
     assert known(History(str(where), seconds=0), [told]) == {}
+    late = introduced(History(str(where), seconds=0), "dock_trace", "include/trace.h")
+    assert late.pasts == () and "--history-seconds" in late.untold
 
 
 def test_a_search_that_takes_too_long_is_ended(repo, monkeypatch):
