@@ -30,6 +30,7 @@ from backport.remedies import (
     NO_HISTORY,
     Advice,
     Later,
+    Means,
     Remedy,
     adapt,
     advise,
@@ -83,6 +84,7 @@ def answer(asking: Asking, items: Sequence[Explanation], emit: Emit) -> list[Ans
         items = _known_there(asking.history, items)
     later = later_of(asking.ground.git, asking.ground.incoming)
     open_ = [item for item in items if _is_open(item)]
+    emit(Progress("explain", 0, len(open_), "definitions"))
     needs = needs_of(asking.ground.git, asking.ground.base.tree, open_)
     history = asking.history
     teller = _Teller(asking, history, items, emit) if history else None
@@ -109,7 +111,7 @@ def _answer(
     told: tuple[tuple[Ancestor, ...], str, Remedy],
 ) -> Answer:
     if item.lack is not None and item.lack.by is By.COMMIT:
-        return Answer(item)
+        return _by_the_series(item)
     ancestors, untold, taking = told
     remedies = (
         taking,
@@ -118,6 +120,13 @@ def _answer(
         drop(asking.result, item, later),
     )
     return Answer(item, ancestors, untold, remedies, advise(remedies))
+
+
+def _by_the_series(item: Explanation) -> Answer:
+    assert item.lack is not None
+    why = f"{item.lack.source} of the series brings it"
+    way = Remedy(Means.TAKE, {"lines": 0}, passes=True, why=why, chosen=True)
+    return Answer(item, remedies=(way,), advice=advise([way]))
 
 
 class _Teller:

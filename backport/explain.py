@@ -83,7 +83,7 @@ class Explanation:
         """All lines that it shows, for a search."""
         own = (*self.settled.added, *self.settled.dropped) if self.settled else ()
         used = self.lack.line if self.lack else ""
-        return "".join([*self.removed, *self.added, *self.has, *own, used])
+        return "".join([*self.removed, *self.added, *self.has, *self.lacks, *own, used])
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def explain(ground: Ground, emit: Emit) -> Explained:
         if open_:
             break
         onto, tree = result.commit or onto, result.tree
-    emit(Progress(STAGE, len(legs), total, "commits"))
+    emit(Progress(STAGE, len(legs), total, "commits, now their names"))
     items += _names_lacking(ground, legs)
     return Explained(
         ground.name,

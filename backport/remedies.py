@@ -125,11 +125,10 @@ def _settled_by(result: Explained, item: Explanation) -> Settled | None:
     """The rule of a place; for a name what the rule that bridges it did in that file."""
     if item.lack is None:
         return item.settled
-    for other in result.items:
-        by = other.settled
-        if by and other.path == item.path and by.rule.id == item.lack.source:
-            return by
-    return None
+    source = item.lack.source
+    found = [o for o in result.items if o.settled and o.settled.rule.id == source]
+    near = [other.settled for other in found if other.path == item.path]
+    return next(iter([*near, *(other.settled for other in found)]), None)
 
 
 def _bridged_by(result: Explained, item: Explanation) -> int:
@@ -153,7 +152,7 @@ def chosen_of(item: Explanation, by: Settled | None) -> Means | None:
     if by is None:
         shim = item.lack is not None and item.lack.by is By.SHIM
         return Means.SHIM if shim else None
-    if isinstance(by.rule.action, Shim):
+    if isinstance(by.rule.action, Shim) or (item.lack and item.lack.name in _defined(by.added)):
         return Means.SHIM
     return Means.DROP if by.dropped and not by.added else Means.ADAPT
 

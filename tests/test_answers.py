@@ -266,6 +266,45 @@ rewrite = [{{ find = 'dock_newer\\(1\\)', replace = '1' }}]\nwhy = "it only give
     assert place["advice"]["means"] == "adapt"
 
 
+def test_what_the_series_brings_is_a_take(tmp_path):
+    add = Step(ADD.subject, {CALLS: NEWER})
+    world = make_world(tmp_path / "world", (add, USE), upstream=BASE)
+    [place] = places(world, "dock_newer")
+    [way] = place["remedies"]
+    assert (way["means"], way["chosen"], place["advice"]["means"]) == ("take", True, "take")
+    assert way["why"] == f"{world.shas[0][:12]} of the series brings it"
+
+
+def test_a_rule_that_defines_the_name_elsewhere_is_a_shim(tmp_path):
+    world = make_world(tmp_path / "world", (ADD, USE), upstream=BASE)
+    world.rules(
+        f"""cause = "renames"\n
+[[rule]]\nid = "defined"\ncommits = ["{world.shas[0][:12]}"]\npath = "{CALLS}"
+insert = {{ after = '^void step_c', lines = "int dock_newer(int how);" }}\nwhy = "here too"\n"""
+    )
+    place = next(p for p in places(world, "dock_newer") if p["kind"] == "bridged")
+    shim = remedy(place, "shim")
+    assert shim["chosen"] and shim["cost"] == {"lines": 1}
+    assert not remedy(place, "adapt")["chosen"]
+
+
+# -- a file
+
+
+def test_a_file_that_the_target_lacks_has_the_commit_that_added_it(tmp_path):
+    steps = (
+        Step("dock: Add a file", {"drivers/more.c": "int more;\n"}, picked=False),
+        Step("dock: Change it", {"drivers/more.c": "int more;\nint most;\n"}),
+    )
+    world = conflicting(tmp_path, steps)
+    [place] = places(world)
+    assert place["conflict"] == "the target does not have the file"
+    assert [c["subject"] for c in place["history"]["commits"]] == ["dock: Add a file"]
+    take = remedy(place, "take")
+    assert take["passes"] and take["cost"]["lines"] == 1
+    assert place["advice"]["means"] == "take"
+
+
 # -- what cannot be asked
 
 
