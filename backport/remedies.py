@@ -26,7 +26,6 @@ from backport.rule import Shim
 NO_HISTORY = "no history at hand; --history names a clone of upstream"
 _SHIM = "include/linux/backport-shim.h"  # where a shim is tried
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_MEMBER = re.compile(r"(?:->|(?<=\w)\.)\s*([A-Za-z_]\w*)")
 
 
 class Means(StrEnum):
@@ -162,30 +161,24 @@ def chosen_of(item: Explanation, by: Settled | None) -> Means | None:
 
 def needs_of(git: Git, base: str, items: Sequence[Explanation]) -> dict[str, tuple[str, ...]]:
     """What upstream's definitions of lacking names themselves need and the target lacks."""
-    steps, wanted = [], {}
+    steps: list[symbols.Step] = []
+    wanted: list[str] = []
     for item in items:
         near = item.lack.nearest if item.lack else None
         if item.lack and near and near.whole and item.lack.name not in wanted:
-            wanted[item.lack.name] = near
+            wanted.append(item.lack.name)
             text = "".join(near.lines).encode("utf-8", "surrogateescape")
             tree = git.edit_tree(base, {_SHIM: Entry(FILE_MODE, git.write_blob(text))})
             steps.append(symbols.Step(item.lack.name, tree, ""))
     missing = symbols.check(symbols.Request(git, base, tuple(steps))).missing if steps else ()
-    members = _members_lacking(git, base, {n: "".join(d.lines) for n, d in wanted.items()})
     return {
-        name: (*dict.fromkeys(m.name for m in missing if m.subject == name), *members[name])
+        name: tuple(dict.fromkeys(_shown(m) for m in missing if m.subject == name))
         for name in wanted
     }
 
 
-def _members_lacking(git: Git, base: str, texts: Mapping[str, str]) -> dict[str, list[str]]:
-    """The members that definitions reach for and that no header of the target holds as a word."""
-    members = {name: dict.fromkeys(_MEMBER.findall(blanked(text))) for name, text in texts.items()}
-    every = {member for some in members.values() for member in some}
-    held: set[str] = set()
-    for _, _, line in symbols.grep_names(git, base, every, ["include"]) if every else ():
-        held |= every & set(_NAME.findall(line))
-    return {name: [f".{m}" for m in some if m not in held] for name, some in members.items()}
+def _shown(missing: symbols.Missing) -> str:
+    return f".{missing.name}" if missing.kind is Kind.MEMBER else missing.name
 
 
 def shim(result: Explained, item: Explanation, needs: Mapping[str, tuple[str, ...]]) -> Remedy:
