@@ -24,6 +24,8 @@ from minikernel import (
     snapshot,
 )
 
+pytestmark = pytest.mark.slow
+
 RESOLVED = CORE.format(open=OPEN_OLD + "\tdock_limit(dock);\n")
 
 
