@@ -28,7 +28,6 @@
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
@@ -108,17 +107,12 @@ static long bpf(int command, union bpf_attr *attr)
 	return done < 0 ? -errno : done;
 }
 
-/* A classifier that always returns the same. */
-static int classifier(int verdict)
+static int load(const struct bpf_insn *code, int count)
 {
-	struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = verdict },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
 	union bpf_attr attr = {
 		.prog_type = BPF_PROG_TYPE_SCHED_CLS,
 		.insns = (unsigned long)code,
-		.insn_cnt = sizeof(code) / sizeof(code[0]),
+		.insn_cnt = count,
 		.license = (unsigned long)"GPL",
 	};
 	long fd = bpf(BPF_PROG_LOAD, &attr);
@@ -126,6 +120,17 @@ static int classifier(int verdict)
 	if (fd < 0)
 		fail("loading a program: %ld", fd);
 	return fd;
+}
+
+/* A classifier that always returns the same. */
+static int classifier(int verdict)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = verdict },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+
+	return load(code, sizeof(code) / sizeof(code[0]));
 }
 
 static long link_to(const char *device, int type, unsigned long long revision)
@@ -330,34 +335,57 @@ static void counters_freed(void)
 	printf("# %lu kB before, %lu kB after\n", before, after);
 }
 
-/* As fast as can be: past the queues, so that two CPUs meet in the driver. */
-static void send_frames(int cpu, int go, int count)
+enum { COPIES = 16 };
+
+/* A program that sends COPIES copies of its packet to a device. */
+static int copier(const char *device)
 {
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex("nk0") };
-	struct ethhdr frame[4] = { { .h_proto = htons(ETH_P_IP) } };
-	int fd = socket(AF_PACKET, SOCK_RAW, 0), yes = 1;
+	struct bpf_insn code[4 * COPIES + 3], *next = code;
+	int i;
+
+	*next++ = (struct bpf_insn){ BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_6, BPF_REG_1, 0, 0 };
+	for (i = 0; i < COPIES; i++) {
+		*next++ = (struct bpf_insn){ BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_6, 0, 0 };
+		*next++ = (struct bpf_insn){ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0,
+					     if_nametoindex(device) };
+		*next++ = (struct bpf_insn){ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, 0 };
+		*next++ = (struct bpf_insn){ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_clone_redirect };
+	}
+	*next++ = (struct bpf_insn){ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, TC_ACT_OK };
+	*next++ = (struct bpf_insn){ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 };
+	return load(code, next - code);
+}
+
+/* As fast as can be, so that two CPUs meet in the driver: the kernel itself goes round. */
+static void send_copies(int cpu, int go, int rounds)
+{
+	struct ethhdr packet[4] = { { .h_proto = htons(ETH_P_IP) } };
+	union bpf_attr attr = {
+		.test.prog_fd = copier("nk0"),
+		.test.data_in = (unsigned long)packet,
+		.test.data_size_in = sizeof(packet),
+		.test.repeat = rounds,
+	};
 	cpu_set_t here;
 	char start;
+	long done;
 
 	CPU_ZERO(&here);
 	CPU_SET(cpu, &here);
 	if (sched_setaffinity(0, sizeof(here), &here))
 		fail("CPU %d: %m", cpu);
-	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof(yes)) ||
-	    bind(fd, (struct sockaddr *)&to, sizeof(to)))
-		fail("no packet socket: %m");
 	if (read(go, &start, 1) != 0)
 		fail("no start: %m");
-	while (count--)
-		if (send(fd, frame, sizeof(frame), 0) < 0 && errno != ENOBUFS)
-			fail("sending a frame: %m");
+	done = bpf(BPF_PROG_TEST_RUN, &attr);
+	if (done)
+		fail("running a program: %ld", done);
 	_exit(0);
 }
 
 /* Transmit takes no lock, so that a plain counter loses what two CPUs count at once. */
 static void drops_counted_on_two_cpus(void)
 {
-	enum { EACH = 30000 };
+	enum { ROUNDS = 15000, ALL = 2 * ROUNDS * COPIES };
 	unsigned long long drops;
 	int cpu, go[2], status;
 
@@ -369,15 +397,15 @@ static void drops_counted_on_two_cpus(void)
 	for (cpu = 0; cpu < 2; cpu++)
 		if (!fork()) {
 			close(go[1]);
-			send_frames(cpu, go[0], EACH);
+			send_copies(cpu, go[0], ROUNDS);
 		}
 	close(go[1]);
 	while (wait(&status) > 0)
 		if (status)
 			fail("a sender failed");
 	drops = counters_of("nk0").tx_dropped;
-	if (drops != 2 * EACH)
-		fail("%d packets were dropped, %llu were counted", 2 * EACH, drops);
+	if (drops != ALL)
+		fail("%d packets were dropped, %llu were counted", ALL, drops);
 }
 
 static void verdict_of_program(int verdict)

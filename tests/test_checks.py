@@ -102,6 +102,11 @@ union toy_attr {
 	struct { __u64 pathname; __u32 bpf_fd; };
 	struct { __u32 bpf_fd, info_len; __u64 info; } info;
 	struct {
+		__u32 prog_fd, retval, data_size_in, data_size_out;
+		__u64 data_in, data_out;
+		__u32 repeat;
+	} test;
+	struct {
 		__u32 target_ifindex, attach_type;
 		__u8 before[32];
 		__u64 link_ids, link_attach_flags, revision;
