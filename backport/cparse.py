@@ -227,7 +227,9 @@ def _owners(lines: Lines, found: Sequence[Definition], broken: Sequence[Span]) -
 
 
 def _fill(owners: bytearray, span: Span, owner: int) -> None:
-    owners[slice(*span)] = bytes([owner]) * (span[1] - span[0])
+    """Write an owner into lines; what the parser misses behind the last one is no line."""
+    first, last = span[0], min(span[1], len(owners))
+    owners[first:last] = bytes([owner]) * (last - first)
 
 
 def _runs_on(owner: int, line: str) -> bool:

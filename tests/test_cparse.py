@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from test_csource import HEADER, KCONFIG, SOURCE
 from test_csource import locate as locate_by_layout
@@ -262,6 +264,12 @@ def test_a_line_that_does_not_parse_costs_its_neighbours_nothing():
     source = f"static DEFINE_TABLE(dock, 8);\n{SOUND}static DEFINE_WORK(w, dock_next);\n"
     assert errors(lines(source))
     assert [(d.name, d.span) for d in outline(lines(source))] == [("dock_next", (1, 4))]
+
+
+@pytest.mark.parametrize("text", ["\\\n", "int a;\n\\\n", "#define A \\\n\\\n"])
+def test_what_is_missing_behind_the_last_line_is_no_line(text):
+    """A slash at the end promises one more, which the parser looks for."""
+    assert [d.name for d in outline(split_text(text))] == re.findall(r"define (\w+)", text)
 
 
 def test_calls_of_macros_above_a_function_are_not_its_head():
