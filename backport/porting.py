@@ -8,12 +8,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backport import branch, files, history, manifest, record, stopped, upstreams
+from backport import branch, files, history, judging, manifest, record, stopped, upstreams
 from backport.commit import Incoming
 from backport.crew import crew
-from backport.errors import GateFailed, UsageError
+from backport.errors import UsageError
 from backport.events import Note
-from backport.gates import symbols, uapi
 from backport.history import Picked
 from backport.options import Until
 from backport.rule import Rule
@@ -27,8 +26,6 @@ from backport.toolchain import arch_named
 from backport.upstreams.snapshot import SnapshotUpstream
 from backport.version import Version
 
-LATER = "comes with the build"
-
 
 @dataclass(frozen=True)
 class Inputs:
@@ -40,6 +37,16 @@ class Inputs:
     spec: SourceSpec
     snapshot_file: Path
     flavour: Flavour | None = None
+
+    @property
+    def numbers(self) -> Path:
+        """What userspace sees of the series; the file need not be there."""
+        return self.snapshot_file.with_name("uapi.toml")
+
+    @property
+    def srcarch(self) -> str:
+        """The target's directory below arch/."""
+        return arch_named(self.target.arch).srcarch
 
     @property
     def build_name(self) -> str:
@@ -280,9 +287,7 @@ def pick(session: Session, inputs: Inputs, request: history.Request) -> Picked:
         if picked.stopped is not None:
             raise _stop(session, picked.stopped)
         talk.detail, talk.cached = _pick_detail(picked), picked.cached
-        _note_gates(session, picked)
-        _find_symbols(session, inputs, request, picked)
-        _compare_uapi(session, inputs, request, picked)
+        judging.judge(session, judging.Case(request, picked, inputs.numbers, inputs.srcarch))
         branch.move(session.store.git, goal, picked.head)
     session.note(branch=goal.name, head=picked.head, tree=picked.tree)
     aside = stopped.clear(session.store.git, session.run.path.parent)
@@ -324,61 +329,6 @@ def _pick_detail(picked: Picked) -> str:
     conflicts = sum(len(done.pick.conflicts) for done in picked.commits)
     rules = {a.rule for done in picked.commits for a in done.adaptations}
     return f"{len(picked.commits)} picked, {conflicts} conflicts settled, {len(rules)} rules fired"
-
-
-def _note_gates(session: Session, picked: Picked) -> None:
-    by_hand = sorted({path for done in picked.commits for path in done.by_hand})
-    if by_hand:
-        for name in ("accounting", "form"):
-            session.gate(name, "not-run", f"resolved by hand: {', '.join(by_hand)}")
-    else:
-        session.gate("accounting", "passed", "every line is upstream's or owned by a rule")
-        session.gate("form", "passed", "no markers, no doubled definitions, parses no worse")
-    session.gate("objects", "not-run", LATER)
-
-
-def _find_symbols(
-    session: Session, inputs: Inputs, request: history.Request, picked: Picked
-) -> None:
-    """Whether the target or the series has every name that the picks use."""
-    steps = tuple(
-        symbols.Step(done.pick.subject, done.tree, came.commit, came.parent, done.credits)
-        for done, came in zip(picked.commits, request.incoming, strict=True)
-    )
-    arch = arch_named(inputs.target.arch).srcarch
-    result = symbols.check(symbols.Request(request.git, request.base.tree, steps, arch))
-    told = (record.Brought(b.name, b.kind, b.path, b.by, b.source) for b in result.brought)
-    session.note(brought=tuple(told))
-    if result.missing:
-        names = ", ".join(dict.fromkeys(one.name for one in result.missing))
-        session.gate("symbols", "failed", names)
-        raise symbols.NamesMissing(result.missing)
-    session.gate("symbols", "passed", result.summary)
-
-
-def _compare_uapi(
-    session: Session, inputs: Inputs, request: history.Request, picked: Picked
-) -> None:
-    """Numbers that userspace sees, against upstream's newest headers."""
-    file = inputs.snapshot_file.with_name("uapi.toml")
-    if not file.is_file():
-        session.gate("uapi", "not-run", f"{inputs.series.name} has no uapi.toml")
-        return
-    numbers = uapi.read_uapi(file)
-    trees = [incoming.commit for incoming in reversed(request.incoming)]
-    try:
-        wrong = uapi.compare(session.store.git, numbers, trees, picked.tree)
-    except GateFailed as err:
-        session.gate("uapi", "failed", err.message)
-        raise
-    if wrong:
-        session.gate("uapi", "failed", "; ".join(wrong))
-        text = "\n  ".join(["uapi: userspace would see other numbers than upstream's:", *wrong])
-        raise GateFailed(text, hint="pin them with a rule")
-    detail = f"{len(numbers.names)} values and offsets are upstream's"
-    if numbers.last_fields:
-        detail += f", {len(numbers.last_fields)} calls look at all their fields"
-    session.gate("uapi", "passed", detail)
 
 
 def _stop(session: Session, where: history.Stopped) -> Exception:

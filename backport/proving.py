@@ -205,7 +205,7 @@ def prepare_harness(
 
 
 def _build_checks(session: Session, inputs: Inputs, tree: str) -> tuple[Checks, ...]:
-    file = inputs.snapshot_file.with_name("uapi.toml")
+    file = inputs.numbers
     headers = read_uapi(file).headers if file.is_file() else ()
     git, folder = session.store.git, session.data / "qemu"
     return tuple(

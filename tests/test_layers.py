@@ -50,7 +50,8 @@ LAYERS = {
     """,
     "shell": """
         blame cli commands commands.common commands.learn commands.look commands.rules
-        commands.work compiling console crew delivery doctor pipeline porting proving session
+        commands.work compiling console crew delivery doctor judging pipeline porting
+        proving session
     """,
 }
 

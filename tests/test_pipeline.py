@@ -10,6 +10,7 @@ import pytest
 from minikernel import (
     BASE,
     BRANCH,
+    RULE,
     SERIES,
     TARGET,
     TELL,
@@ -22,6 +23,7 @@ from minikernel import (
     write_tree,
 )
 
+from backport.gates import symbols
 from backport.record import RunRecord
 
 SUBJECTS = [
@@ -254,3 +256,27 @@ def test_the_record_on_disk_is_whole_json_with_a_relative_report(world):
     record = json.loads((world.workspace / "latest" / "run.json").read_text())
     for name in ("markdown", "html"):
         assert (world.workspace / "latest" / record["artifacts"][name]).is_file()
+
+
+# -- names are looked up once
+
+
+def test_a_pass_of_the_symbols_gate_is_kept_until_something_changes(world, monkeypatch):
+    looked, check = [], symbols.check
+    monkeypatch.setattr(symbols, "check", lambda request: looked.append(1) or check(request))
+    world.settle()
+    first, again = world.pick("--json").json, world.pick("--json").json
+    assert looked == [1] and first["gates"] == again["gates"]
+    assert first["brought"] == again["brought"]
+    for kept in (world.cache / "gates").iterdir():
+        kept.write_text("{")
+    assert world.pick().code == 0 and looked == [1, 1]
+    world.rules(RULE.format(sha=world.shas[1][:12]).replace("\\1\\tdock", "\\1\\n\\tdock"))
+    assert world.pick().code == 0 and looked == [1, 1, 1]
+
+
+def test_a_failure_of_the_symbols_gate_is_looked_up_anew(world):
+    rules = RULE.format(sha=world.shas[1][:12])
+    world.rules(rules.replace("\\1\\tdock_limit", "\\1\\tdock_newer"))
+    assert [world.pick().code for _ in range(2)] == [4, 4]
+    assert not (world.cache / "gates").exists()

@@ -30,6 +30,7 @@ _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 SHOWN = 20  # names that an error shows
 _INSIDE = (Kind.MEMBER, Kind.OBJECT)  # what a line inside of braces can declare
 _FIELDS = "struct"
+RECIPE = 1  # of a pass that is kept: raise it when the same request gives another result
 _AT_ONCE = 400  # names in one pattern
 
 BRIDGES: Mapping[Kind, str] = {
