@@ -18,6 +18,7 @@ from backport.errors import UsageError
 from backport.events import Emit, Note, silent
 from backport.toolchain import Arch, Toolchain, quirks
 
+AT_WORK = ".backport-at-work"  # lies in an O= directory while make runs, and after a kill
 LOCK_PATIENCE = 120.0  # seconds; what a killed run's last compiler may need to end
 _POLL = 0.2
 
@@ -88,7 +89,9 @@ class Make:
     ) -> process.Completed:
         """Run make; `lock` is a descriptor from `locked` that the whole family keeps open."""
         try:
-            return process.stream(
+            mend(self.out)
+            (self.out / AT_WORK).touch()
+            done = process.stream(
                 self.argv(*targets, jobs=jobs),
                 on_line,
                 log=log,
@@ -96,6 +99,8 @@ class Make:
                 check=check,
                 pass_fds=(lock,) if lock >= 0 else (),
             )
+            (self.out / AT_WORK).unlink(missing_ok=True)
+            return done
         except OSError as err:
             raise files.trouble(err, log) from err
 
@@ -137,6 +142,27 @@ def _wait_for(lock: int, out: Path, stage: str, emit: Emit) -> None:
             time.sleep(_POLL)
         else:
             return
+
+
+def mend(out: Path) -> int:
+    """Forget objects that a killed make was at; how many there were.
+
+    The compiler writes `.x.o.d`, which fixdep turns into `.x.o.cmd` and removes. Where one is left,
+    the object or its `.cmd` may be half written: make believes the one and trips over the other.
+    """
+    if not (out / AT_WORK).exists():
+        return 0
+    torn = [
+        Path(top) / name for top, _, names in os.walk(out) for name in names if _is_depfile(name)
+    ]
+    for path in torn:
+        path.with_suffix(".cmd").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+    return len(torn)
+
+
+def _is_depfile(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".d")
 
 
 def read_stamp(path: Path) -> dict[str, Any]:

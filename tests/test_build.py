@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -284,6 +285,23 @@ def test_an_interrupt_takes_the_compilers_along(request_for, tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert build(request_for()).total_objects == 2
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_a_killed_make_was_at_is_forgotten(request_for, killed):
+    """A half-written .cmd ends the next make; one whose depfile is gone is whole."""
+    request = request_for()
+    build(request)
+    assert not (request.out / kbuild.AT_WORK).exists()
+    torn, whole = request.out / "net/.dev.o.cmd", request.out / "net/.multi.o.cmd"
+    for path in (torn, whole, torn.with_suffix(".d")):
+        path.write_text("deps_net/dev.o := $(wildcard inc")
+    if killed:
+        (request.out / kbuild.AT_WORK).touch()
+    warn(request, "net/dev.c", "changed")
+    build(replace(request, tree="another"))
+    assert whole.exists() and torn.exists() is not killed
+    assert torn.with_suffix(".d").exists() is not killed
 
 
 # -- single objects
