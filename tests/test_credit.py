@@ -135,6 +135,28 @@ def test_an_earlier_commit_brings_its_functions_and_its_header(git):
     ]
 
 
+def test_a_member_comes_with_the_commit_whose_struct_has_it(git):
+    """Also where a rule takes out one of the lines that use it."""
+    header = {"include/linux/newer.h": "struct newer {\n\tint depth;\n};\n"}
+    theirs = boat("return newer->depth;", "return 1;")
+    drops = fired(REWRITE, ["\treturn 2;\n"], ["\treturn newer->depth;\n"])
+    ours = {BOAT: boat("return 2;", "return 1;")}
+    result = looked_up(git, {BOAT: theirs}, ours, drops, before=[header])
+    assert [(one.name, one.kind, one.by) for one in result.brought] == [
+        ("depth", Kind.MEMBER, By.COMMIT),
+    ]  # fmt: skip
+    alone = looked_up(git, {BOAT: theirs}, ours, drops)
+    assert [(one.name, one.by) for one in alone.brought] == [("depth", By.RULE)]
+
+
+def test_a_variable_of_the_function_needs_nobody(git):
+    header = {"include/linux/newer.h": "static inline void x(void)\n{\n\tint inner;\n}\n"}
+    text = boat("int inner;", "", "dock_fill(&inner);")
+    result = looked_up(git, {BOAT: text}, {BOAT: text}, before=[header])
+    assert [one.name for one in result.brought] == []
+    assert [one.name for one in result.missing] == ["dock_fill"]
+
+
 def test_a_file_that_serves_itself_needs_nobody(git):
     text = "static int helper(void)\n{\n\treturn 1;\n}\n\n" + boat("return helper();")
     assert looked_up(git, {BOAT: text}, {BOAT: text}).brought == ()

@@ -300,26 +300,34 @@ def _bridged(
     credits: list[Credit] = []
     home: dict[str, str] = {}
     seen = set(lost)
+    every = (use for look in looks for _, use in (*look.theirs, *look.found))
+    inside = {use.name for use in every if use.kind in _INSIDE}
     for look in looks:
         credits += look.step.credits
-        defined, own = _homes(look, lacking), look.step.subject
+        defined, own = _homes(look, lacking, inside), look.step.subject
         for name in defined:
             home.setdefault(name, own)
         for path, use in (*_strange(request, look, lacking), *_others(look, lacking)):
             found = None if use.name in seen else credited(use.name, path, credits, home)
             # A file that itself defines what it uses, by its commit or by a rule, lacks nothing.
             foreign = found != (By.COMMIT, own) and (path, use) in look.theirs
-            if found and (foreign or defined.get(use.name) != {path} or found[0] is By.SHIM):
+            foreign = foreign and use.kind is not Kind.OBJECT  # a variable of the function
+            if found and (foreign or path not in defined.get(use.name, ()) or found[0] is By.SHIM):
                 seen.add(use.name)
                 yield Brought(use.name, use.kind, path, use.number, own, *found)
 
 
-def _homes(look: _Look, names: Set[str]) -> Mapping[str, set[str]]:
-    """The names that changed files define after the step, with the files; headers by their name."""
+def _homes(look: _Look, names: Set[str], inside: Set[str]) -> Mapping[str, set[str]]:
+    """The names that changed files define after the step, with the files; headers by their name.
+
+    Those in `inside` are members or objects, which a line inside of braces can declare.
+    """
     found: dict[str, set[str]] = defaultdict(set)
     for path, lines in look.lines.items():
         for line in lines:
-            for name in defined_in(line, words_of(line, names), private=True):
+            words = words_of(line, names)
+            fields = inside & set(fields_in(line)) if words & inside else ()
+            for name in (*defined_in(line, words, private=True), *fields):
                 found[name].add(path)
         for root in ("include/uapi/", "include/"):
             if path.startswith(root):
