@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backport.conflict import Kind
-from backport.definitions import definitions, headers
 from backport.errors import UsageError
 from backport.events import Emit, Progress
 from backport.explain import Explained, Explanation, Sort
 from backport.gates.credit import By
 from backport.ground import Ground
-from backport.identifiers import Kind as Use
+from backport.lacks import definitions_of
 from backport.lineage import (
     Facts,
     History,
@@ -206,9 +205,7 @@ def _known_there(history: History, items: Sequence[Explanation]) -> list[Explana
     if history.partial or not lacks:  # a search needs the contents of files
         return list(items)
     tree = history.git.tree_of(history.tip)
-    names = {lack.name for lack in lacks if lack.kind is not Use.INCLUDE}
-    found = definitions(history.git, tree, names, near=[lack.path for lack in lacks])
-    found |= headers(history.git, tree, {lack.name for lack in lacks} - names)
+    found = definitions_of(history.git, tree, lacks)
     return [
         replace(item, lack=replace(item.lack, nearest=found.get(item.lack.name)))
         if item.lack in lacks and item.lack

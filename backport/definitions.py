@@ -9,8 +9,9 @@ from backport.cparse import outline
 from backport.csource import split_lines
 from backport.gates.symbols import grep_names
 from backport.git import Git
-from backport.identifiers import defined_in, words_of
+from backport.identifiers import defined_in, fields_in, words_of
 
+HEADERS = ("include", "arch/x86/include")
 # Looked into when neither the headers nor the folders of those who use a name define it whole.
 FARTHER = ("kernel", "lib", "mm", "net")
 
@@ -35,14 +36,16 @@ class Defined:
 
 
 def definitions(
-    git: Git, tree: str, names: Set[str], arch: str = "x86", near: Iterable[str] = ()
+    git: Git, tree: str, names: Set[str], near: Iterable[str] = (), members: Set[str] = frozenset()
 ) -> dict[str, Defined]:
     """What a tree defines of the names; a whole definition is preferred, and one in a header.
 
-    `near` are paths whose folders are searched along with the headers.
+    `near` are paths whose folders are searched along with the headers; `members` are wanted where
+    a struct declares them, and in no other way.
     """
     folders = {path.rpartition("/")[0] for path in near} - {""}
-    found = _search(git, tree, names, {"include", f"arch/{arch}/include", *folders})
+    found = _search(git, tree, names, {*HEADERS, *folders})
+    found |= _members(git, tree, members)
     left = {name for name in names if name not in found or not found[name].whole}
     farther = _search(git, tree, left, FARTHER)
     return found | {n: one for n, one in farther.items() if one.whole or n not in found}
@@ -60,6 +63,14 @@ def _search(git: Git, tree: str, names: Set[str], folders: Iterable[str]) -> dic
     entries = git.entries(tree, wanted) if wanted else {}
     texts = {path: split_lines(git.blob(entry.oid)) for path, entry in entries.items()}
     return {name: _best(name, found, texts) for name, found in hits.items()}
+
+
+def _members(git: Git, tree: str, names: Set[str]) -> dict[str, Defined]:
+    found: dict[str, Defined] = {}
+    for path, number, line in grep_names(git, tree, names, ["include/*.h"]) if names else ():
+        for name in (names & set(fields_in(line))) - found.keys():
+            found[name] = Defined(name, path, number, (line,), whole=False)
+    return found
 
 
 def _best(name: str, hits: list[tuple[str, int, str]], texts: dict[str, list[str]]) -> Defined:

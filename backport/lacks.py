@@ -97,6 +97,16 @@ def _lines_with(git: Git, one: Brought, trees: Iterable[str]) -> Iterator[str]:
             yield lines[one.number - 1]
 
 
+def definitions_of(git: Git, tree: str, lacks: Sequence[Lack]) -> dict[str, Defined]:
+    """What a tree defines of lacking names: functions and the like, members, headers."""
+    members = {lack.name for lack in lacks if lack.kind is Kind.MEMBER}
+    included = {lack.name for lack in lacks if lack.kind is Kind.INCLUDE}
+    names = {lack.name for lack in lacks} - members - included
+    near = [lack.path for lack in lacks]
+    found = definitions(git, tree, names, near=near, members=members)
+    return found | headers(git, tree, included)
+
+
 def _nearest(git: Git, legs: Sequence[Leg], lacks: Sequence[Lack]) -> dict[str, Defined]:
     """Upstream's definitions, out of its newest tree, or each commit's own if these are slices."""
     found: dict[str, Defined] = {}
@@ -104,9 +114,7 @@ def _nearest(git: Git, legs: Sequence[Leg], lacks: Sequence[Lack]) -> dict[str, 
         tree = git.tree_of(legs[number].incoming.commit)
         whole = git.entry(tree, "Kconfig") is not None
         mine = [lack for lack in lacks if whole or lack.leg == number]
-        names = {lack.name for lack in mine if lack.kind is not Kind.INCLUDE}
-        found |= definitions(git, tree, names, near=[lack.path for lack in mine])
-        found |= headers(git, tree, {lack.name for lack in mine} - names)
+        found |= definitions_of(git, tree, mine)
         if whole:
             break
     return found

@@ -193,7 +193,8 @@ def shim(result: Explained, item: Explanation, needs: Mapping[str, tuple[str, ..
     if near is None:
         return Remedy(Means.SHIM, {}, None, "no line of upstream's looks like the definition")
     if not near.whole:
-        kind = "is a member" if item.lack.kind is Kind.CONSTANT else "only declares it"
+        member = item.lack.kind in {Kind.CONSTANT, Kind.MEMBER}
+        kind = "is a member" if member else "only declares it"
         return Remedy(Means.SHIM, {"at_least": 1}, None, f"{near.place} {kind}, not a definition")
     lacking = needs.get(item.lack.name, ())
     cost = {"lines": len(near.lines), "needs": len(lacking)}

@@ -52,6 +52,13 @@ def test_a_definition_is_found_whole_where_there_is_one(found, name, place, line
     assert (one.place, len(one.lines), one.whole) == (place, lines, whole)
 
 
+def test_a_member_is_found_where_a_struct_declares_it(tmp_path):
+    git = Git.init_bare(tmp_path / "store.git")
+    tree = make_tree(git, FILES)
+    found = definitions(git, tree, set(), members={"count", "dock_idle"})
+    assert [(one.place, one.whole) for one in found.values()] == [("include/linux/dock.h:7", False)]
+
+
 def test_the_folders_of_users_are_searched_too(found):
     assert found("boat_go") == {}
     assert found("boat_go", near=["drivers/net/pier.c"])["boat_go"].place == "drivers/net/boat.c:1"
