@@ -23,6 +23,7 @@ KERNEL_ARGUMENTS = (
     "loglevel=7",  # else the frame of qemu/init could be below what the console shows
     "printk.devkmsg=on",  # else the kernel drops what user space says too fast
     "printk.time=1",
+    "no_timer_check",  # on a busy host the emulated timer may miss the ticks that are counted there
     "maxcpus=1",  # the second one waits until a check wants it
 )
 # QEMU stays, stopped, after this: there is nothing to wait for.
