@@ -21,7 +21,7 @@ from backport.csource import (
     Span,
     callable_name,
     closing,
-    is_header,
+    is_head,
     join_lines,
     laid_out,
     members_laid_out,
@@ -182,13 +182,13 @@ def _whole(item: Definition, lines: Lines) -> Definition:
         while last < len(lines) and lines[last - 1].rstrip("\r\n").endswith("\\"):
             last += 1
     else:
-        while first and _annotates(lines[first - 1]):
+        while first and _annotates(lines, first - 1):
             first -= 1
     return replace(item, span=(first, last))
 
 
-def _annotates(line: str) -> bool:
-    return is_header(line) and not plain(join_lines([line])).strip()
+def _annotates(lines: Lines, index: int) -> bool:
+    return is_head(lines, index) and not plain(join_lines([lines[index]])).strip()
 
 
 def _closes(node: Node, lines: Lines) -> bool:
@@ -212,13 +212,13 @@ def _owners(lines: Lines, found: Sequence[Definition], broken: Sequence[Span]) -
         _fill(owners, span, _BROKEN)
     for item in sorted(found, key=lambda item: item.span):
         first = item.span[0]
-        torn = first and owners[first - 1] == _BROKEN and is_header(lines[first - 1])
+        torn = first and owners[first - 1] == _BROKEN and is_head(lines, first - 1)
         weak = item.kind == "macro" or lines[first][:1].isspace()
         _fill(owners, item.span, _BROKEN if torn else _WEAK if weak else _SOUND)
     at = 0
     while (at := owners.find(_BROKEN, at)) >= 0:
         first = at
-        while first and owners[first - 1] == _FREE and is_header(lines[first - 1]):
+        while first and owners[first - 1] == _FREE and is_head(lines, first - 1):
             first -= 1
         while at < len(lines) and _runs_on(owners[at], lines[at]):
             at += 1

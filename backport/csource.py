@@ -109,7 +109,7 @@ def _macro(lines: Lines, index: int) -> Definition | None:
 
 def _function(lines: Lines, brace: int) -> Definition | None:
     start = brace
-    while start and is_header(lines[start - 1]):
+    while start and is_head(lines, start - 1):
         start -= 1
     name = callable_name("".join(lines[start:brace]))
     if not name:
@@ -144,10 +144,12 @@ def _first_member(lines: Lines) -> str:
     return next((found[1] for line in lines if (found := _INDENTED.match(line))), "")
 
 
-def is_header(line: str) -> bool:
+def is_head(lines: Lines, index: int) -> bool:
     """Whether a line may belong to the head of the function below it."""
-    text = line.rstrip()
-    return bool(text) and not text.endswith((";", "}", "*/", "\\")) and text[0] not in "#/{"
+    text = lines[index].rstrip()
+    if not text or text.endswith((";", "}", "*/", "\\")) or text[0] in "#/{":
+        return False
+    return not (index and lines[index - 1].rstrip().endswith("\\"))  # the end of a macro or an #if
 
 
 def closing(lines: Lines, index: int) -> int:

@@ -220,6 +220,12 @@ def test_extents_hold_the_whole_definition():
     assert each.count("\n") == 3
 
 
+@pytest.mark.parametrize("above", ["#if A || \\\n    B\n", "#define A(b) \\\n\tf(b)\n"])
+def test_the_end_of_a_directive_is_no_head(above):
+    head = "static int f(int a,\n\t     int b)\n"
+    assert text_of(f"{above}{head}{{\n}}\n", "f") == [f"{head}{{\n}}\n"]
+
+
 def test_a_function_closed_on_its_brace_line_ends_there():
     source = "static int f(void)\n{ return 1; }\n\nint g(void)\n{\n\treturn 2;\n}\n"
     assert text_of(source, "f") == ["static int f(void)\n{ return 1; }\n"]
