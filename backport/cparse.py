@@ -59,7 +59,8 @@ _GAP = re.compile(r"\n\s*\n")
 
 # Whose a line is; and how lines begin that belong to what stands above them.
 _FREE, _BROKEN, _WEAK, _SOUND = range(4)
-_WITHIN = ("", " ", "\t", "\n", "\r", "{", "}")
+_INDENT = (" ", "\t")
+_WITHIN = (*_INDENT, "\n", "\r", "{", "}")
 
 
 @dataclass(frozen=True)
@@ -204,16 +205,15 @@ def _closes(node: Node, lines: Lines) -> bool:
 def _owners(lines: Lines, found: Sequence[Definition], broken: Sequence[Span]) -> bytearray:
     """Who can tell of each line.
 
-    What does not parse may hold whole functions behind its first lines. A function below a head
-    that is not its own is none, nor is what stands indented in the wreck of another.
+    What does not parse may hold whole functions behind its first lines. One that touches it, by a
+    head above or a tail below that is not its own, is none; nor is what stands indented in it.
     """
     owners = bytearray(len(lines))
     for span in broken:
         _fill(owners, span, _BROKEN)
     for item in sorted(found, key=lambda item: item.span):
-        first = item.span[0]
-        torn = first and owners[first - 1] == _BROKEN and is_head(lines, first - 1)
-        weak = item.kind == "macro" or lines[first][:1].isspace()
+        weak = item.kind == "macro" or lines[item.span[0]][:1] in _INDENT
+        torn = _is_torn(lines, owners, item.span)
         _fill(owners, item.span, _BROKEN if torn else _WEAK if weak else _SOUND)
     at = 0
     while (at := owners.find(_BROKEN, at)) >= 0:
@@ -224,6 +224,13 @@ def _owners(lines: Lines, found: Sequence[Definition], broken: Sequence[Span]) -
             at += 1
         _fill(owners, (first, at), _BROKEN)
     return owners
+
+
+def _is_torn(lines: Lines, owners: bytearray, span: Span) -> bool:
+    first, last = span
+    if first and owners[first - 1] == _BROKEN and is_head(lines, first - 1):
+        return True
+    return last < len(lines) and owners[last] == _BROKEN and lines[last][:1] in _INDENT
 
 
 def _fill(owners: bytearray, span: Span, owner: int) -> None:

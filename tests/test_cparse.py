@@ -252,6 +252,27 @@ def test_an_error_in_a_body_leaves_the_function_to_the_tree():
     assert locate(lines(source), "walk") == [(0, 5)]
 
 
+EARLY_BRACE = """\
+static int dock_go(int d)
+{
+	int a;
+	}
+	if (d) {
+		go(d);
+	}
+	return 1;
+}
+"""
+
+
+@pytest.mark.parametrize("wrong", [EARLY_BRACE])
+def test_a_body_with_a_brace_too_many_ends_where_layout_ends_it(wrong):
+    after = "int after(void)\n{\n\treturn 2;\n}\n"
+    source = f"{wrong}\n{after}"
+    assert [d.name for d in outline(lines(source))] == ["dock_go", "after"]
+    assert text_of(source, "dock_go") == [wrong]
+
+
 def test_a_definition_made_of_included_text_ends_where_layout_ends_it():
     source = 'enum {\n#define ID(x) ID_##x,\n#include "ids.h"\n#undef ID\n\tID_MAX,\n};\n' + SOUND
     assert [(d.name, d.span) for d in outline(lines(source))] == [
