@@ -2,7 +2,7 @@
 
 tree-sitter's C grammar does not know the kernel's macros, and what it makes of one may run on for
 thousands of lines. So its tree is believed where it holds no error, and the stretches between are
-read from layout, as `backport.csource` does. Kconfig has no other reader than that.
+read from layout, as `backport.csource` does. Kconfig parses nowhere and is all read like that.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ _ANNOTATION = re.compile(
 _LOOP = re.compile(rb"^[ \t]+\w*for_?each\w*(?=[ \t]*\()", re.M)
 # A type as an argument of a macro: container_of(p, struct x, member).
 _TYPE_ARGUMENT = re.compile(rb"(?<=[(,])(\s*)(?:struct|union|enum)[ \t](?=\s*\w+\s*[,)])")
-_KCONFIG = re.compile(r"(?:menu)?config\s+\w+\s*\Z")
 
 _TAGGED = {"struct_specifier": "struct", "union_specifier": "union", "enum_specifier": "enum"}
 _MACROS = {"preproc_def", "preproc_function_def"}
@@ -112,12 +111,7 @@ def plain(data: bytes) -> bytes:
 @lru_cache(maxsize=128)  # one file is asked about once for each conflict, rule and gate
 def _read(lines: tuple[str, ...]) -> _Reading:
     root = _parse(lines)
-    found = laid_out(lines) if _is_kconfig(lines) else _outline(root, lines)
-    return _Reading(tuple(found), _count(root))
-
-
-def _is_kconfig(lines: Lines) -> bool:
-    return any(x.startswith(("config", "menuconfig")) and _KCONFIG.match(x) for x in lines)
+    return _Reading(tuple(_outline(root, lines)), _count(root))
 
 
 def _parse(lines: Lines) -> Node:
@@ -173,18 +167,10 @@ def _survey(root: Node, lines: Lines) -> tuple[list[Definition], list[Span]]:
 
 
 def _whole(item: Definition, lines: Lines) -> Definition:
-    """A definition with the lines above it that hold nothing but annotations.
-
-    A macro has none, but runs on to a line that does not end in a backslash, whatever the parser
-    makes of that.
-    """
+    """A definition with the lines above it that hold nothing but annotations."""
     first, last = item.span
-    if item.kind == "macro":
-        while last < len(lines) and lines[last - 1].rstrip("\r\n").endswith("\\"):
-            last += 1
-    else:
-        while first and _annotates(lines, first - 1):
-            first -= 1
+    while first and _annotates(lines, first - 1):
+        first -= 1
     return replace(item, span=(first, last))
 
 
@@ -218,8 +204,6 @@ def _owners(lines: Lines, found: Sequence[Definition], broken: Sequence[Span]) -
     at = 0
     while (at := owners.find(_BROKEN, at)) >= 0:
         first = at
-        while first and owners[first - 1] == _FREE and is_head(lines, first - 1):
-            first -= 1
         while at < len(lines) and _runs_on(owners[at], lines[at]):
             at += 1
         _fill(owners, (first, at), _BROKEN)
@@ -261,10 +245,10 @@ def _laid_out_in(lines: Lines, owners: bytearray) -> Iterator[Definition]:
 
 
 def _definition(node: Node, astray: bool) -> Definition | None:
-    """What a node defines; of what is astray only a whole function at column 0 counts."""
+    """What a node defines; of what is astray only a whole function counts."""
     kind = name = ""
     if node.type == "function_definition":
-        kind, name = "function", "" if astray and node.start_point.column else _function(node)
+        kind, name = "function", _function(node)
     elif astray:
         return None
     elif node.type in _MACROS:
@@ -278,12 +262,12 @@ def _definition(node: Node, astray: bool) -> Definition | None:
 
 def _function(node: Node) -> str:
     """A function's name, '' where calls of macros in lines above pass for its head."""
-    declarator = node.child_by_field_name("declarator")
     head = _text(node).partition("{")[0]
-    if declarator and declarator.type != "parenthesized_declarator":
-        apart = _GAP.search(head, 0, declarator.end_byte - node.start_byte)
-        return "" if apart else _named(declarator)
-    return "" if _GAP.search(head) else callable_name(head)
+    declarator = node.child_by_field_name("declarator")
+    if declarator is None or declarator.type == "parenthesized_declarator":  # a macro's call
+        return callable_name(head)
+    apart = _GAP.search(head, 0, declarator.end_byte - node.start_byte)
+    return "" if apart else _named(declarator)
 
 
 def _declared(node: Node) -> tuple[str, str]:
@@ -359,8 +343,7 @@ def _members(lines: tuple[str, ...]) -> tuple[tuple[tuple[str, Span], ...], bool
     while stack:
         node, inside = stack.pop()
         if node.type in _DECLARES or node.type in _TAGGED:
-            sound = inside and not node.has_error
-            found += [(name, _rows(node)) for name in _names(node)] if sound else []
+            found += [(name, _rows(node)) for name in _names(node)] if inside else []
         inner = _tagged(node) if node.type in _DECLARES else None
         inside = inside or node.type in _BODIES
         stack += [(child, inside) for child in (inner or node).children]

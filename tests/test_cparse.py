@@ -252,6 +252,43 @@ def test_an_error_in_a_body_leaves_the_function_to_the_tree():
     assert locate(lines(source), "walk") == [(0, 5)]
 
 
+LOST_HEAD = """\
+static int dock_saystruct dock *d, const char *fmt, ...)
+{
+	static const int steps[] = { 1, 2 };
+	struct local { int a; } l;
+
+	if (d) {
+		go(d, steps);
+	}
+	return 0;
+}
+"""
+
+
+def test_nothing_inside_of_a_function_without_a_head_is_a_definition():
+    source = f"{LOST_HEAD}\n{SOUND}"
+    assert [(d.name, d.span) for d in outline(lines(source))] == [("dock_next", (11, 14))]
+
+
+OPEN_BRACE = """\
+static int dock_go(struct dock *d)
+{
+	static const int steps[] = { "s"1, 2 };
+	int ret = 0;
+
+	if (d) {{
+		ret = go(d, steps);
+	} else {
+		return 1;
+	}
+	switch (ret) {
+	case 1:
+		break->;
+	}
+	return ret;
+}
+"""
 EARLY_BRACE = """\
 static int dock_go(int d)
 {
@@ -265,12 +302,60 @@ static int dock_go(int d)
 """
 
 
-@pytest.mark.parametrize("wrong", [EARLY_BRACE])
+@pytest.mark.parametrize("wrong", [OPEN_BRACE, EARLY_BRACE])
 def test_a_body_with_a_brace_too_many_ends_where_layout_ends_it(wrong):
     after = "int after(void)\n{\n\treturn 2;\n}\n"
     source = f"{wrong}\n{after}"
     assert [d.name for d in outline(lines(source))] == ["dock_go", "after"]
     assert text_of(source, "dock_go") == [wrong]
+
+
+def test_a_stray_brace_hides_no_function():
+    body = "\tint b = 0;\n\n\tswitch (,b) {\n\tcase 1:\n\t\tbreak;\n\t}\n\treturn b;\n"
+    end = "\treturn 1;\n}\n\n"
+    one, two, three = "int one(void\n", "static int two(int a)\n", "int three(void)\n"
+    source = f"{one}{{\n{end}}}\n\n{two}{{\n{body}}}\n\n{three}{{\n{end}"
+    assert [d.name for d in outline(lines(source))] == ["one", "two", "three"]
+    assert text_of(source, "two") == [f"{two}{{\n{body}}}\n"]
+
+
+def test_what_is_torn_is_read_as_one_from_layout():
+    typed = "typedef struct {\n\tint a;\n} ODD(4) dock_t;\n"
+    assert [(d.kind, d.name, d.span) for d in outline(lines(typed))] == [
+        ("struct", "dock_t", (0, 3))
+    ]
+    listed = "enum op {\n#define A_A 1\n#define A_B 2\n#define A_C 3\n\tA = 0,\n\tB,\n\tC,\n};\n"
+    assert errors(lines(listed))
+    assert [(d.name, d.span) for d in outline(lines(listed + SOUND))] == [
+        ("op", (0, 8)),
+        ("dock_next", (8, 11)),
+    ]
+
+
+def test_layout_is_asked_for_nothing_but_what_does_not_parse():
+    wide = "#define DOCK_B 2 /* as\n\t\twide */\n"
+    source = f"DOCK_ODD(a ->);\n\n{wide}\n{SOUND}"
+    assert text_of(source, "DOCK_B") == [wide]
+
+
+def test_a_head_that_is_broken_below_its_first_line_is_whole():
+    head = (
+        "DOCK_CALL(dock_seek, unsigned int, a, unsigned long, b,\n\tunsigned long, c, char *, d,\n"
+    )
+    source = f"#if A || \\\n\tB\n{head}\tunsigned int, e)\n{{\n\tint f;\n\n\tgo(f);\n}}\n#endif\n"
+    assert [(d.name, d.span) for d in outline(lines(source))] == [("DOCK_CALL", (2, 10))]
+
+
+def test_a_macro_that_makes_a_function_names_it():
+    source = f"DEFINE_DOCK(run)\n{{\n\treturn 1;\n}}\n{SOUND}"
+    assert errors(lines(source)) == 0
+    assert next((d.name, d.span) for d in outline(lines(source))) == ("DEFINE_DOCK", (0, 4))
+
+
+def test_a_path_with_stars_in_kconfig_opens_no_comment():
+    berth = "config BERTH\n\tbool\n\thelp\n\t  See /dev/*.\n\n"
+    source = berth + berth.replace("BERTH", "BAY") + "config PIER\n\thelp\n\t  See /proc/*/maps.\n"
+    assert [d.name for d in outline(lines(source))] == ["BERTH", "BAY", "PIER"]
 
 
 def test_a_definition_made_of_included_text_ends_where_layout_ends_it():
@@ -287,7 +372,9 @@ def test_a_line_that_does_not_parse_costs_its_neighbours_nothing():
     assert [(d.name, d.span) for d in outline(lines(source))] == [("dock_next", (1, 4))]
 
 
-@pytest.mark.parametrize("text", ["\\\n", "int a;\n\\\n", "#define A \\\n\\\n"])
+@pytest.mark.parametrize(
+    "text", ["\\\n", "int a;\n\\\n", "#define A \\\n\\\n", 'source "a"\nendif\t# if A\n']
+)
 def test_what_is_missing_behind_the_last_line_is_no_line(text):
     """A slash at the end promises one more, which the parser looks for."""
     assert [d.name for d in outline(split_text(text))] == re.findall(r"define (\w+)", text)
@@ -348,12 +435,17 @@ def test_a_struct_inside_a_function_is_named_through_it(name):
     assert locate(lines(LOCAL), "dock_run/dock") == []
 
 
-def test_a_member_beside_what_does_not_parse_comes_from_layout():
-    source = (
-        "struct dock {\n\tDOCK_BITS(a; b);\n\tstruct {\n\t\tint x;\n\t\tODD ODD ODD\n\t} in;\n};\n"
-    )
+def test_a_member_that_does_not_parse_comes_from_layout():
+    inner = "\tstruct ODD(4) {\n\t\tint a;\n\t} in;\n"
+    source = f"struct dock {{\n\tint b;\n{inner}}};\n"
     assert errors(lines(source))
-    assert locate(lines(source), "dock/in") == [(2, 6)]
+    assert text_of(source, "dock/in") == [inner]
+
+
+def test_a_member_that_both_readers_find_is_one():
+    source = "struct dock {\n\tODD ODD ODD\n\n\tstruct {\n\t\tint x;\n\t} in;\n};\n"
+    assert errors(lines(source))
+    assert locate(lines(source), "dock/in") == [(3, 6)]
 
 
 def test_a_member_that_holds_what_does_not_parse_comes_from_layout():
