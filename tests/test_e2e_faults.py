@@ -149,7 +149,7 @@ def test_a_hunk_that_a_merge_loses(monkeypatch):
     """As a merge tool with a defect would: a run of added lines is not there afterwards."""
     asked = Asked(manifest.find_data_root(), "netkit", TARGET)
     ground = open_ground(asked, Cache.default(), silent)
-    path, merge = "kernel/bpf/syscall.c", Git.merge_trees
+    path, merge = "kernel/bpf/tcx.c", Git.merge_trees
     upstream = ground.incoming[1]  # tcx
 
     def losing(git, base, ours, theirs):
@@ -158,7 +158,7 @@ def test_a_hunk_that_a_merge_loses(monkeypatch):
         if entry is None:
             return result
         lines = split_lines(git.blob(entry.oid))
-        at = next(i for i, line in enumerate(lines) if "bpf_mprog_supported" in line)
+        at = next(i for i, line in enumerate(lines) if "tcx_prog_detach(" in line)
         lost = git.write_blob(join_lines([*lines[:at], *lines[at + 4 :]]))
         tree = git.edit_tree(result.tree, {path: Entry(entry.mode, lost)})
         return type(result)(tree, result.unmerged)
@@ -173,7 +173,7 @@ def test_a_hunk_that_a_merge_loses(monkeypatch):
     result = pick.pick(upstream, first.commit, first.tree, rules, ground.target)
     lost = [odd for odd in result.unaccounted if odd.surplus < 0]
     assert lost and {odd.path for odd in lost} == {path}
-    assert any("bpf_mprog_supported" in odd.line for odd in lost)
+    assert any("tcx_prog_detach(" in odd.line for odd in lost)
 
 
 def test_counters_that_nothing_allocates(spoilt):
