@@ -25,8 +25,8 @@ LAYERS = {
         series target version
     """,
     "readers": """
-        cparse cpio cut elf identifiers intake kconfig kconfig_tree kconfig_why manifest rules
-        snapshot tomlfile warnings
+        cparse cpio cut elf hunks identifiers intake kconfig kconfig_tree kconfig_why manifest
+        placing rules snapshot tomlfile warnings
     """,
     "doors": "cache files git process rundir store",
     "history": """
