@@ -30,3 +30,4 @@ class Incoming:
     committer: Person
     stands_for: tuple[str, ...]
     origin: str  # where it was read from, for a person
+    whole: bool = True  # its files are upstream's; else they were put together from a patch's hunks

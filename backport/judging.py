@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from backport import files, history, record
+from backport.commit import Incoming
 from backport.errors import GateFailed
 from backport.gates import symbols, uapi
 from backport.history import Picked
 from backport.session import Session
+from backport.target import Tree
 
 LATER = "comes with the build"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A picked series to judge; `numbers` is its uapi.toml, which need not be there."""
+    """A picked series to judge.
+
+    `numbers` is its uapi.toml, which need not be there; `newer` is a kernel that has the feature.
+    """
 
     request: history.Request
     picked: Picked
     numbers: Path
     srcarch: str  # the target's directory below arch/
+    newer: Tree | None = None
 
 
 def judge(session: Session, case: Case) -> None:
@@ -102,13 +109,26 @@ def _kept(place: Path) -> _Names | None:
 # -- numbers
 
 
+def headers_of(incoming: Sequence[Incoming], newer: Tree | None) -> list[str]:
+    """The trees with upstream's headers, newest first; none if they are known in parts only.
+
+    What userspace sees stays as it was, so a kernel that has the feature has the same numbers.
+    """
+    if all(one.whole for one in incoming):
+        return [one.commit for one in reversed(incoming)]
+    return [newer.commit] if newer else []
+
+
 def _compare_uapi(session: Session, case: Case) -> None:
     """Numbers that userspace sees, against upstream's newest headers."""
     if not case.numbers.is_file():
         session.gate("uapi", "not-run", f"{session.options.series} has no uapi.toml")
         return
     numbers = uapi.read_uapi(case.numbers)
-    trees = [incoming.commit for incoming in reversed(case.request.incoming)]
+    trees = headers_of(case.request.incoming, case.newer)
+    if not trees:
+        session.gate("uapi", "not-run", "upstream's headers are known by patches only")
+        return
     try:
         wrong = uapi.compare(session.store.git, numbers, trees, case.picked.tree)
     except GateFailed as err:

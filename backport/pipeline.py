@@ -108,7 +108,7 @@ def _stages(session: Session, resumed: State | None) -> None:
     request = porting.request_of(session, inputs, drops, commits)
     if resumed is not None:
         porting.take_resolution(session, request, resumed)
-    picked = porting.pick(session, inputs, request)
+    picked = porting.pick(session, inputs, request, drops.newer)
     if until < Until.BUILD:
         return
     session.note(tools={t.name: t.version for t in probe().tools})

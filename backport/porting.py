@@ -268,8 +268,10 @@ def request_of(
     return history.Request(session.store.git, folder, drops.base, incoming, inputs.rules)
 
 
-def pick(session: Session, inputs: Inputs, request: history.Request) -> Picked:
-    """Pick the series and move its branch.
+def pick(
+    session: Session, inputs: Inputs, request: history.Request, newer: Tree | None = None
+) -> Picked:
+    """Pick the series and move its branch; `newer` is a kernel that has the feature.
 
     Raises `ConflictsLeft` after it made a worktree for what no rule settles.
     """
@@ -287,7 +289,8 @@ def pick(session: Session, inputs: Inputs, request: history.Request) -> Picked:
         if picked.stopped is not None:
             raise _stop(session, picked.stopped)
         talk.detail, talk.cached = _pick_detail(picked), picked.cached
-        judging.judge(session, judging.Case(request, picked, inputs.numbers, inputs.srcarch))
+        case = judging.Case(request, picked, inputs.numbers, inputs.srcarch, newer)
+        judging.judge(session, case)
         branch.move(session.store.git, goal, picked.head)
     session.note(branch=goal.name, head=picked.head, tree=picked.tree)
     aside = stopped.clear(session.store.git, session.run.path.parent)

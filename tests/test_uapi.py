@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from kernelish import change, drop, make_tree
 
 from backport.errors import GateFailed, ManifestError
 from backport.gates.uapi import compare, read_uapi
 from backport.git import Entry, Git
+from backport.judging import headers_of
 
 HEADER = "include/uapi/linux/toy_abi.h"
 UPSTREAM = """
@@ -128,3 +132,18 @@ def test_a_last_field_that_is_gone_is_named(git, tmp_path):
 def test_a_last_field_that_reaches_nothing_is_refused(tmp_path):
     with pytest.raises(ManifestError, match=r"reaches.*is empty"):
         uapi(tmp_path, DATA + LAST.replace('"attach.revision"', ""))
+
+
+# -- headers that are known in parts
+
+
+def test_headers_that_are_known_in_parts_are_taken_from_a_newer_kernel(tmp_path):
+    """A patch brings only the lines around its hunks: that is no header to compile."""
+    git = Git.init_bare(tmp_path / "store.git")
+    trees = [make_tree(git, {"a.h": text}) for text in "123"]
+    whole = [change(git, trees[0], tree) for tree in trees[1:]]
+    newer = drop(git, {"a.h": "4"}, "6.12")
+    assert headers_of(whole, newer) == [whole[1].commit, whole[0].commit]
+    parts = [whole[0], replace(whole[1], whole=False)]
+    assert headers_of(parts, newer) == [newer.commit]
+    assert headers_of(parts, None) == []

@@ -8,10 +8,11 @@ from gitserver import commit_all, git
 from backport.errors import ManifestError, Place, UsageError
 from backport.events import Note, silent
 from backport.git import Entry, Git
+from backport.pick import Target, pick
 from backport.series import Role, Series, SeriesCommit
 from backport.upstreams import UPSTREAMS, Request
 from backport.upstreams.mail import find_mails, read_patch, upstream_shas
-from backport.upstreams.mbox import MboxUpstream
+from backport.upstreams.mbox import CONTEXT, MboxUpstream
 from backport.version import Version
 
 ME = ("-c", "user.name=x", "-c", "user.email=x@example.org")
@@ -289,12 +290,99 @@ def test_no_upstream_commit(store, project):
 # -- what a patch sits on
 
 
-def test_an_exact_base_moves_lines_but_never_guesses(store, project):
-    """Offsets are fine; another context line is not."""
+def test_an_exact_base_moves_lines(store, project):
     longer = base_tree(store, line_0="int a;\nint line_0")
-    assert len(take(store, project, project.out, base=longer)) == 2
-    with pytest.raises(UsageError, match=r"0002-net-thirty.*thing\.c, hunk at line 28") as caught:
-        take(store, project, project.out, base=base_tree(store, line_31="other"))
+    found = take(store, project, project.out, base=longer)
+    assert [one.whole for one in found] == [True, True]
+    assert store.read(found[1].parent, PATH).startswith(b"int int a;\nint line_0;")
+
+
+def test_a_patch_for_another_kernel_is_put_into_the_target_s_file(store, project):
+    """Its context is upstream's on both sides, so that a pick sees what the target has instead."""
+    ours = base_tree(store, line_31="other", line_3="three")
+    notes = []
+    source = MboxUpstream(store, [str(project.out)], ours)
+    one, two = source.commits(project.series, notes.append)
+    assert (one.whole, two.whole) == (False, False)
+    text = BASE.replace("line_31;", "other;").replace("line_3;", "three;")
+    assert store.read(one.parent, PATH).decode() == text.replace("three;", "line_3;")
+    assert "five;" in store.read(one.commit, PATH).decode()
+    assert set(store.entries(one.commit)) == {PATH, "net/new.c"}
+    assert store.read(two.parent, PATH).decode() == text.replace("line_5;", "five;").replace(
+        "other;", "line_31;"
+    )
+    said = [n.text for n in notes if isinstance(n, Note)]
+    assert ["1 of its 1 hunks have a place" in line for line in said] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"line_31": "other"},
+        {"line_30": "thirsty"},
+        {"line_29": "nine", "line_31": "eleven"},
+        {"line_3": "three", "line_28": "eight"},
+        {"line_5": "five"},
+        {"line_20": "int a;\nint b", "line_30": "int c;\nint line_30"},
+    ],
+)
+def test_picks_of_a_patch_and_of_the_commit_land_the_same(tmp_path, project, changed):
+    """Be they clean, in conflict or there already."""
+    landed = []
+    for name in ("mbox", "git"):
+        store = Git.init_bare(tmp_path / name)
+        tree = base_tree(store, **changed)
+        head = store.commit_tree(tree, [], "base", CONTEXT, CONTEXT)
+        where = project.out if name == "mbox" else project.repo
+        request = Request(store, tmp_path / f"{name}-cache", (str(where),), head)
+        picks = []
+        for incoming in UPSTREAMS[name](request).commits(project.series, silent):
+            done = pick(incoming, head, tree, [], Target(store, Version(6, 1)))
+            picks.append((done.outcome, done.tree, done.conflicts, done.unaccounted))
+            head, tree = done.commit or head, done.tree
+        landed.append(picks)
+    assert landed[0] == landed[1]
+
+
+def test_files_that_the_target_lacks_or_has_already(store, project):
+    """What a pick then finds is a file deleted here, and one that both sides add."""
+    files = {"net/new.c": "int mine;\n"}
+    base = store.edit_tree(
+        "", {p: Entry("100644", store.write_blob(t.encode())) for p, t in files.items()}
+    )
+    one, two = take(store, project, project.out, base=base)
+    assert (
+        store.read(one.parent, PATH)
+        == BASE[BASE.index("int line_2;") : BASE.index("int line_9;")].encode()
+    )
+    assert store.read(one.parent, "net/new.c") is None
+    assert store.read(one.commit, "net/new.c") == b"int new;\n"
+    assert b"thirty;" in store.read(two.commit, PATH)
+
+
+def test_a_deleted_file_that_reads_otherwise(store, project):
+    git(project.repo, "rm", "-q", PATH)
+    sha = commit_all(project.repo, "net: gone")
+    git(project.repo, "format-patch", "-q", "--start-number=3", "-o", str(project.out), "HEAD~1")
+    series = Series("s", "t", (*project.series.commits, row(sha, "net: gone")))
+    source = MboxUpstream(store, [str(project.out)], base_tree(store, line_20="other"))
+    last = source.commits(series, silent)[-1]
+    assert b"line_20;" in store.read(last.parent, PATH)
+    assert store.entries(last.commit) == {}
+
+
+def test_a_rename_needs_the_very_file(store, project):
+    """What is not said by lines cannot be put into another text."""
+    git(project.repo, "mv", PATH, "net/core/moved.c")
+    text = (project.repo / "net/core/moved.c").read_text()
+    project.write("net/core/moved.c", text.replace("line_20;", "twenty;"))
+    sha = commit_all(project.repo, "net: moved")
+    args = ("-q", "-M", "--start-number=3", "-o", str(project.out), "HEAD~1")
+    git(project.repo, "format-patch", *args)
+    series = Series("s", "t", (*project.series.commits, row(sha, "net: moved")))
+    source = MboxUpstream(store, [str(project.out)], base_tree(store, line_21="other"))
+    with pytest.raises(UsageError, match=r"0003-net-moved.*thing\.c, hunk at line 18") as caught:
+        source.commits(series, silent)
     assert "git upstream" in caught.value.hint
 
 

@@ -1,8 +1,10 @@
 """Upstream as patch mails: a file, a folder, a maildir or an mbox.
 
 A patch needs a tree to sit on. If the store has the very blobs that its `index` lines name, it sits
-on these, and a pick merges as if upstream's commit had been fetched. Otherwise it has to apply
-exactly, without fuzz, to the target's base with the patches before it; then it is its own proof.
+on these, and a pick merges as if upstream's commit had been fetched. If it applies exactly, without
+fuzz, to the target's base with the patches before it, it is its own proof. Otherwise it was made
+for another kernel: its context is all that is known of upstream's file, so its hunks are put into
+the target's, each at its place, and what differs there meets the rules as a conflict.
 Patches are applied to private indexes: no work tree, no file of the user is touched.
 """
 
@@ -11,13 +13,16 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backport.commit import Incoming, Person
+from backport.csource import join_lines, split_lines
 from backport.errors import ManifestError, UsageError
 from backport.events import Emit, Note
-from backport.git import Git
+from backport.git import Entry, Git
+from backport.hunks import FileDiff, read_diff
+from backport.placing import place, rebuilt
 from backport.process import Completed
 from backport.series import Series, SeriesCommit
 from backport.upstreams.mail import Patch, find_mails, read_patch
@@ -28,6 +33,11 @@ STAGE = "upstream"
 CONTEXT = Person("backport upstream", "backport@localhost", "946684800 +0000")
 
 _FAILED_AT = re.compile(r"^error: patch failed: (.*):(\d+)$", re.M)
+# What git says of a patch that is in order but was made for other files.
+_MISFIT = re.compile(
+    r"error: (?:patch failed: .*"
+    r"|.*: (?:patch does not apply|does not exist in index|already exists in index))"
+)
 
 
 @dataclass(frozen=True)
@@ -57,13 +67,13 @@ class MboxUpstream:
         """The picked commits of a series, in its order; one patch may stand for several.
 
         Raises `UsageError` for a mail that is no patch, names no upstream commit, is there twice,
-        does not apply or leaves the tree, `ManifestError` at the row that no mail carries.
+        cannot be applied or leaves the tree, `ManifestError` at the row that no mail carries.
         """
         mails = [mail for location in self._locations for mail in find_mails(self._store, location)]
         patches = [read_patch(self._store, mail) for mail in mails]
         wanted = self._wanted(series, [p for p in patches if p.diff], emit)
         with tempfile.TemporaryDirectory(prefix="backport-index-") as folder:
-            bench = _Bench(self._store, Path(folder), self._base)
+            bench = _Bench(self._store, Path(folder), self._base, emit)
             return tuple(bench.put(item, self.describe()) for item in wanted)
 
     def _wanted(self, series: Series, patches: Sequence[Patch], emit: Emit) -> list[_Wanted]:
@@ -118,12 +128,25 @@ def _check_twice(carried: Mapping[str, Patch], patch: Patch, rows: Sequence[Seri
             )
 
 
-class _Bench:
-    """Private indexes to apply patches to; `state` is the base with all patches that fit it."""
+_Side = dict[str, Entry | None]  # files of a tree
 
-    def __init__(self, store: Git, folder: Path, base: str) -> None:
+
+@dataclass(frozen=True)
+class _Placed:
+    """Trees of a patch's files before and after, put into the target's; and how well it went."""
+
+    before: str
+    after: str
+    said: str
+
+
+class _Bench:
+    """Private indexes to apply patches to; `state` is the base with the patches so far."""
+
+    def __init__(self, store: Git, folder: Path, base: str, emit: Emit) -> None:
         self._store = store
         self._folder = folder
+        self._emit = emit
         self._state = folder / "state"
         self._tree = ""
         if base:
@@ -136,12 +159,16 @@ class _Bench:
         diff.write_bytes(item.patch.diff)
         before_state = self._tree
         trouble = self._advance(diff)
+        placed = None if trouble is None else self._by_context(item.patch, trouble)
         trees = self._on_its_own_blobs(diff)
         if trees is None and trouble is None:
             trees = self._slices(before_state, self._tree)
-        if trees is None:
+        if trees is not None:
+            return self._commit(item, trees, origin)
+        if placed is None:
             raise _does_not_apply(item.patch, trouble, bool(self._tree))
-        return self._commit(item, trees, origin)
+        self._emit(Note(STAGE, f"{item.patch.origin}: {placed.said}"))
+        return replace(self._commit(item, (placed.before, placed.after), origin), whole=False)
 
     def _on_its_own_blobs(self, diff: Path) -> tuple[str, str] | None:
         """Trees of just the touched files, if the store has the blobs the patch was made from."""
@@ -164,6 +191,43 @@ class _Bench:
             self._tree = self._git(self._state, "write-tree").text.strip()
             return None
         return self._store.run("apply", "--numstat", diff, check=False)
+
+    def _by_context(self, patch: Patch, trouble: Completed) -> _Placed | None:
+        """The touched files as the state has them, with the hunks as upstream has them.
+
+        The state goes on with the hunks' changes. None for a patch that says more than lines, or
+        that nothing could be applied with.
+        """
+        files = read_diff(patch.diff) if self._tree and _is_misfit(trouble) else None
+        if files is None:
+            return None
+        sides: tuple[_Side, _Side, _Side] = ({}, {}, {})
+        sure = total = 0
+        for file in files:
+            found, *texts = self._place(file)
+            for side, entry in zip(sides, texts, strict=True):
+                side[file.old or file.new] = entry
+            sure, total = sure + found, total + (len(file.hunks) if file.old else 0)
+        before, after = (self._store.edit_tree("", side) for side in sides[:2])
+        self._tree = self._store.edit_tree(self._tree, sides[2])
+        self._git(self._state, "read-tree", self._tree)
+        said = f"made for another kernel; {sure} of its {total} hunks have a place in the target"
+        return _Placed(before, after, said)
+
+    def _place(self, file: FileDiff) -> tuple[int, Entry | None, Entry | None, Entry | None]:
+        """How many hunks have a certain place; the file before, after, and to go on with."""
+        here = self._store.entry(self._tree, file.old) if file.old and file.new else None
+        lines = split_lines(self._store.blob(here.oid)) if here else []
+        spots = place(lines, file.hunks)
+        texts = rebuilt(lines, spots)
+        before, after, onward = (
+            Entry(here.mode if here else file.mode, self._store.write_blob(join_lines(text)))
+            for text in (texts.before, texts.after, texts.onward)
+        )
+        found = sum(spot.sure for spot in spots) if here else 0
+        if not file.new:
+            return found, before, None, None
+        return found, before if file.old else None, after, onward
 
     def _slices(self, before: str, after: str) -> tuple[str, str]:
         changes = self._store.changes(before, after)
@@ -195,6 +259,13 @@ class _Bench:
 
     def _git(self, index: Path, *args: str | Path, check: bool = True) -> Completed:
         return self._store.run(*args, env={"GIT_INDEX_FILE": str(index)}, check=check)
+
+
+def _is_misfit(trouble: Completed) -> bool:
+    """Whether nothing is wrong with a patch but that it was made for other files."""
+    text = trouble.stderr.decode("utf-8", "replace")
+    errors = [line for line in text.splitlines() if line.startswith("error: ")]
+    return bool(errors) and all(_MISFIT.fullmatch(line) for line in errors)
 
 
 def _does_not_apply(patch: Patch, trouble: Completed | None, has_base: bool) -> UsageError:
