@@ -221,7 +221,7 @@ class _Text:
         for less in range(_CONTEXT if any(map(_telling, _added(hunk))) else 1):
             part = _trimmed(hunk, less)
             there = self._exactly(part.new)
-            if len(there) == 1 and not self._exactly(part.old):
+            if len(there) == 1 and all(_overlap(x, there[0]) for x in self._exactly(part.old)):
                 return _Guess(float(len(part.new)), there[0], done=part)
         return None
 
@@ -265,6 +265,10 @@ class _Text:
 
     def _worth(self, line: str) -> float:
         return 0.25 + 0.75 / max(1, len(self._at.get(line, ()))) if _telling(line) else _PLAIN
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _away(hunk: Hunk) -> Iterator[int]:

@@ -162,6 +162,15 @@ def test_a_change_that_is_there_already_among_other_lines():
     assert "dock->flags = 0;" in before
 
 
+def test_an_addition_that_ends_like_what_it_follows_is_not_made_twice():
+    """The lines around it stand side by side after it, too."""
+    more = "\nstatic void dock_shut(struct dock *dock)\n{\n\tdock->shut = true;\n\treturn 0;\n}\n"
+    new = OLD.replace("\treturn 0;\n}\n", f"\treturn 0;\n}}\n{more}", 1)
+    before, after, onward, (spot,) = put(new, new=new)
+    assert spot.done
+    assert (before, after, onward) == (OLD, new, new)
+
+
 def test_less_context_does_not_make_a_removal_done():
     """What is left of it would be found anywhere."""
     new = OLD.replace("\tdock->flags = 0;\n\tdock_light(dock, true);\n", "")
