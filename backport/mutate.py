@@ -172,7 +172,7 @@ def _reach(step: Step, changed: set[str], rule: Rule) -> set[str]:
     """The paths of a commit that can come out differently; none for a commit it does not touch."""
     mine = set(rule.paths) if rule in step.rules else set()
     touched = {c.path for c in step.changes} | {p for r in step.rules for p in r.paths}
-    asking = {p for r in step.rules for p in r.paths if any(q.path in changed for q in r.when)}
+    asking = {p for r in step.rules for p in r.paths if changed.intersection(r.asks_target)}
     direct = mine | (changed & touched) | asking
     return slice_of(direct, step.rules, step.changes) if direct else set()
 

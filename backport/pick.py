@@ -21,6 +21,7 @@ from backport.resolve import (
     demand_fired,
     edit_merged,
     leave_absent,
+    rules_of,
     settle_regions,
 )
 from backport.rule import Adaptation, LineDelta, Question, Rule
@@ -71,8 +72,7 @@ def applicable(rules: Sequence[Rule], incoming: Incoming, tree: str, target: Tar
 
     def holds(question: Question) -> bool:
         if question not in answers:
-            data = target.git.read(tree, question.path) or b""
-            found = re.search(rb"\b%b\b" % re.escape(question.symbol.encode()), data) is not None
+            found = _has_word(_asked(question, incoming, tree, target.git), question.symbol)
             answers[question] = found == question.defined
         return answers[question]
 
@@ -83,6 +83,18 @@ def applicable(rules: Sequence[Rule], incoming: Incoming, tree: str, target: Tar
         and target.version in rule.targets
         and all(holds(q) for q in rule.when)
     ]
+
+
+def _has_word(data: bytes, word: str) -> bool:
+    return re.search(rb"\b%b\b" % re.escape(word.encode()), data) is not None
+
+
+def _asked(question: Question, incoming: Incoming, tree: str, git: Git) -> bytes:
+    """The text that a question is about; upstream's commit says nothing of other files."""
+    if not question.upstream:
+        return git.read(tree, question.path) or b""
+    before, after = (git.entry(rev, question.path) for rev in (incoming.parent, incoming.commit))
+    return b"" if after is None or after == before else git.blob(after.oid)
 
 
 def pick(incoming: Incoming, onto: str, tree: str, rules: Sequence[Rule], target: Target) -> Pick:
@@ -113,7 +125,8 @@ class _Pick:
         self._changes = git.changes(git.tree_of(incoming.parent), git.tree_of(incoming.commit))
         paths = self._paths(rules)
         self._ours = git.entries(tree, paths) if paths else {}
-        self._work = {p: PathWork(p, [r for r in rules if p in r.paths]) for p in paths}
+        touched = {change.path for change in self._changes}
+        self._work = {p: PathWork(p, rules_of(p, rules, touched)) for p in paths}
         self._conflicts: list[Conflict] = []
         self._places: list[str] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from backport.conflict import Conflict, Kind, Region, Segment
@@ -65,6 +65,24 @@ class PathWork:
         self.fired.append(Adaptation(rule, self.path, delta))
         if isinstance(rule.action, MERGED):
             self.placed |= delta.keys()
+
+
+def rules_of(path: str, rules: Sequence[Rule], touched: Collection[str]) -> list[Rule]:
+    """The rules about one path.
+
+    A rule that needs upstream's change, or a conflict with it, has no work in a path that the
+    commit leaves alone, if there is another of its paths that it does not.
+    """
+    return [
+        rule
+        for rule in rules
+        if path in rule.paths
+        and (
+            path in touched
+            or not isinstance(rule.action, INCOMING + REGIONAL)
+            or not any(other in touched for other in rule.paths)
+        )
+    ]
 
 
 def leave_absent(work: PathWork, base: Lines, theirs: Lines, present: set[str]) -> bool:

@@ -127,11 +127,15 @@ Action = Absent | Additive | Take | Verbatim | Rewrite | Pin | Edit | Insert | R
 
 @dataclass(frozen=True)
 class Question:
-    """A question to the target tree: is `symbol` a word of `path`?"""
+    """Is `symbol` a word of `path`, in the target or as upstream's commit leaves it?
+
+    A commit has more than one form: the one that it was made in, and what a newer kernel has of it.
+    """
 
     symbol: str
     path: str
     defined: bool
+    upstream: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,16 @@ class Rule:
     def belongs_to(self, shas: tuple[str, ...]) -> bool:
         """Whether the rule is about a commit that stands for these upstream SHAs."""
         return any(sha.startswith(prefix) for sha in shas for prefix in self.commits)
+
+    @property
+    def asks_target(self) -> tuple[str, ...]:
+        """The paths of the target that its questions are about."""
+        return tuple(question.path for question in self.when if not question.upstream)
+
+    @property
+    def asks_upstream(self) -> tuple[str, ...]:
+        """The paths of upstream's commit that its questions are about."""
+        return tuple(question.path for question in self.when if question.upstream)
 
 
 LineDelta = Counter[str]  # line -> how often it came (above 0) or went (below 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from backport import history
+from backport.commit import Incoming
 from backport.errors import Place, RuleError
 from backport.events import Emit
 from backport.ground import Absence, Ground
@@ -14,6 +15,8 @@ from backport.pick import applicable
 from backport.rule import Rule
 from backport.series import Series
 from backport.version import Range, Version
+
+_Looked = tuple[Incoming, str]  # a commit, the tree that it was picked onto
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,16 @@ class Firing:
 class Trial:
     """What the rules did on one target.
 
-    `held` are ids; `upto` is how many of the commits were looked at, fewer than `commits` when the
-    series stopped. A rule in `wrong` was put aside, so that the others could be tried.
+    `held` are ids, and so is `untold`: what this form of upstream says nothing about. `upto` is how
+    many of the commits were looked at, fewer than `commits` when the series stopped. A rule in
+    `wrong` was put aside, so that the others could be tried.
     """
 
     target: str
     base: str  # label of the tree
     version: Version
     held: frozenset[str]
+    untold: frozenset[str]
     fired: tuple[Firing, ...]
     wrong: tuple[RuleError, ...]
     stopped: str  # why it went no further, '' if it did not stop
@@ -99,16 +104,12 @@ def _trial(
 ) -> Trial:
     befores = [ground.base.tree, *(commit.tree for commit in picked.commits)]
     looked = list(zip(ground.incoming, befores, strict=False))
-    held = {
-        rule.id
-        for incoming, tree in looked
-        for rule in applicable(ground.rules, incoming, tree, ground.target)
-    }
     return Trial(
         ground.name,
         ground.base.label,
         ground.target.version,
-        frozenset(held),
+        _held(ground, ground.rules, looked),
+        _untold(ground, looked),
         tuple(
             Firing(item.rule, commit.pick.sha[:12], item.path, item.added, item.removed)
             for commit in picked.commits
@@ -119,6 +120,29 @@ def _trial(
         len(ground.incoming),
         len(looked),
     )
+
+
+def _held(ground: Ground, rules: Sequence[Rule], looked: Sequence[_Looked]) -> frozenset[str]:
+    return frozenset(
+        rule.id
+        for incoming, tree in looked
+        for rule in applicable(rules, incoming, tree, ground.target)
+    )
+
+
+def _untold(ground: Ground, looked: Sequence[_Looked]) -> frozenset[str]:
+    """The rules that may hold for another form of upstream.
+
+    Their commits are not in this one, or all that keeps them from holding is upstream's text, or
+    what this form brought to the target before.
+    """
+    there = tuple(sha for incoming in ground.incoming for sha in incoming.stands_for)
+    absent = {rule.id for rule in ground.rules if not rule.belongs_to(there)}
+    unasked = [
+        replace(rule, when=tuple(q for q in rule.when if not q.upstream)) for rule in ground.rules
+    ]
+    untouched = [(incoming, ground.base.tree) for incoming, _ in looked]
+    return _held(ground, unasked, [*looked, *untouched]) | absent
 
 
 # -- what is wrong
@@ -191,11 +215,14 @@ def _bare(error: RuleError) -> str:
 
 
 def _dead(rules: Sequence[Rule], tried: Sequence[Trial]) -> Iterator[Problem]:
-    """Rules that hold nowhere; nothing is said while a target was not looked at to its end."""
+    """Rules that hold nowhere; nothing is said while a target was not looked at to its end.
+
+    Nor is anything said of a rule that may be for another form of upstream than the one at hand.
+    """
     if not tried or not all(trial.whole for trial in tried):
         return
-    held = frozenset().union(*(trial.held for trial in tried))
+    alive = frozenset().union(*(trial.held | trial.untold for trial in tried))
     names = ", ".join(trial.target for trial in tried)
     for rule in rules:
-        if rule.id not in held:
+        if rule.id not in alive:
             yield Problem(rule.place, f"{rule.id} is dead: it holds on none of {names}")

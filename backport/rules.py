@@ -197,11 +197,18 @@ def _lines(table: Table) -> tuple[str, ...]:
 def _question(table: Table) -> Question:
     if table.has("defined") == table.has("undefined"):
         raise table.error("", "wants one of `defined` and `undefined`")
+    if table.has("in") == table.has("upstream"):
+        raise table.error("", "wants one of `in` and `upstream`")
     key = "defined" if table.has("defined") else "undefined"
+    where = "upstream" if table.has("upstream") else "in"
+    return Question(_word(table, key), table.string(where), key == "defined", where == "upstream")
+
+
+def _word(table: Table, key: str) -> str:
     symbol = table.string(key)
     if not re.fullmatch(r"\w+", symbol):
         raise table.error(key, f"{symbol!r} is not one word", hint="name a symbol of that file")
-    return Question(symbol, table.string("in"), key == "defined")
+    return symbol
 
 
 def _range(row: Table) -> Range:

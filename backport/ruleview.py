@@ -10,12 +10,13 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from backport.ground import Absence, Ground
 from backport.mutate import Mutation, Noticed
-from backport.rule import Rule
+from backport.rule import Question, Rule
 from backport.rulecheck import Trial
 
 WIDTH = 100
@@ -35,8 +36,13 @@ def condition(rule: Rule) -> str:
     """What a rule asks of its target, '' if it holds everywhere."""
     span = rule.targets
     words = [str(span)] if span.since or span.until else []
-    words += [f"{q.symbol} {'' if q.defined else 'not '}in {q.path}" for q in rule.when]
+    words += [_asked(question) for question in rule.when]
     return ", ".join(words)
+
+
+def _asked(question: Question) -> str:
+    whose = "upstream's " if question.upstream else ""
+    return f"{question.symbol} {'' if question.defined else 'not '}in {whose}{question.path}"
 
 
 # -- list
@@ -69,7 +75,7 @@ def _rule_json(rule: Rule, tried: Sequence[Trial]) -> dict[str, Any]:
         "within": rule.within,
         "since": str(rule.targets.since or ""),
         "until": str(rule.targets.until or ""),
-        "when": [{"symbol": q.symbol, "path": q.path, "defined": q.defined} for q in rule.when],
+        "when": [asdict(question) for question in rule.when],
         "targets": {
             t.target: {
                 "holds": rule.id in t.held,

@@ -1,6 +1,6 @@
 """Picks of a few paths: what one rule changes is seen without merging the rest of the commit.
 
-A pick treats each path by itself, but for two things: whether upstream's whole change is there
+A pick treats each path by itself, but for three things: whether upstream's whole change is there
 already, and where a rule says that a missing file's change goes instead. A slice keeps both.
 """
 
@@ -16,13 +16,15 @@ from backport.rule import Absent, Rule
 
 
 def slice_of(paths: Collection[str], rules: Sequence[Rule], changes: Sequence[Change]) -> set[str]:
-    """The paths that must be picked along: where files stand in for others, and a witness.
+    """The paths that must be picked along: what rules ask about, stand-ins, and a witness.
 
     The witness is a path that no rule is about, so that a change which is there already in these
     paths is not taken for one that is there in all of them.
     """
     found = set(paths)
     for rule in rules:
+        if found.intersection(rule.paths):
+            found.update(rule.asks_upstream)
         if isinstance(rule.action, Absent) and found & {*rule.paths, rule.action.instead}:
             found |= {*rule.paths, rule.action.instead}
     ruled = {path for rule in rules for path in rule.paths}

@@ -198,6 +198,23 @@ def test_a_rule_that_does_not_hold_is_not_removed(lay):
     assert noticed(lay({"a.c": BEFORE}, [{"a.c": BEFORE}, {"a.c": theirs}], other)) == {}
 
 
+def test_a_rule_that_asks_for_upstreams_form(lay):
+    """A slice of the commit still has the file that the question is about."""
+    theirs = {"a.c": BEFORE.replace("\treturn", "\tnew_call();\n\treturn"), **FREED}
+    asks = rule(
+        Rewrite((Substitution("new_call", "old_call"),)),
+        id="asks",
+        when=(Question("somebody", "free.c", True, upstream=True),),
+    )
+    more = rule(Edit(Substitution("int b;", "int bb;")), id="more")
+    base = {"a.c": BEFORE, **FREE}
+    found = noticed(lay(base, [base, theirs], asks, more))
+    assert found == {
+        "asks": (Noticed.SYMBOLS, "call new_call in a.c"),
+        "more": (Noticed.NONE, "a.c"),
+    }
+
+
 def test_a_series_that_does_not_hold_is_no_ground(lay):
     theirs = NEWER.replace("int newer;\n", "int newer;\nint added;\n")
     with pytest.raises(ConflictsLeft, match=r"does not pick with all rules: conflict, a\.c"):

@@ -7,7 +7,17 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from kernelish import AUTHOR, BASE_C, MAINTAINER, SHA, Bench, change, files_of, make_tree, rule
+from kernelish import (
+    AUTHOR,
+    BASE_C,
+    MAINTAINER,
+    SHA,
+    Bench,
+    change,
+    files_of,
+    make_tree,
+    rule,
+)
 
 from backport.conflict import Kind
 from backport.errors import Place, RuleError, UsageError
@@ -232,6 +242,16 @@ def test_a_rule_on_a_path_that_upstream_does_not_touch(bench):
             bench.pick({"a.c": BASE_C}, {"a.c": BASE_C}, {"a.c": THEIRS_C}, rule(action, "b.c"))
 
 
+def test_a_rule_on_two_paths_of_which_upstream_leaves_one_alone(bench):
+    """One form of a commit updates a copy of a header, the other does not."""
+    sides = [{"a.c": text, "b.c": "b\n"} for text in (BASE_C, OLD_C, THEIRS_C)]
+    got = bench.pick(*sides, rule(Additive(at=At.START), "a.c", "b.c"))
+    assert [a.path for a in got.adaptations] == ["a.c"]
+    after = rule(Edit(Substitution("^b$", "B")), "a.c", "b.c")
+    with pytest.raises(RuleError, match=r"matches 0 places in a\.c"):  # it is about both
+        bench.pick(*[{"a.c": BASE_C, "b.c": "b\n"}] * 2, sides[2], after)
+
+
 def refused(bench, sides, the_rule, places, wanted="1"):
     with pytest.raises(RuleError) as caught:
         bench.pick(*({"a.c": side} for side in sides), the_rule)
@@ -271,6 +291,33 @@ def test_two_rules_that_claim_one_region(bench):
 )
 def test_a_rule_that_does_not_hold_here(asked, more):
     assert asked(rule(Remove("nowhere"), **more)) == []
+
+
+@pytest.mark.parametrize(
+    "word,path,defined",
+    [
+        ("dock_door", "a.c", True),  # what upstream adds
+        ("dock_open", "a.c", True),  # what it has besides
+        ("dock_gone", "a.c", False),
+        ("whatever", "same.c", False),  # a file that the commit leaves alone has no words
+        ("whatever", "none.c", False),
+    ],
+)
+def test_a_question_about_the_form_that_upstream_has(bench, word, path, defined):
+    base = make_tree(bench.git, {"a.c": BASE_C + "int dock_gone;\n", "same.c": "whatever"})
+    theirs = make_tree(bench.git, {"a.c": THEIRS_C, "same.c": "whatever"})
+    incoming, target = change(bench.git, base, theirs), Target(bench.git, Version(6, 1))
+    for asks in (True, False):
+        asking = rule(Remove("x"), when=(Question(word, path, asks, upstream=True),))
+        holds = applicable([asking], incoming, make_tree(bench.git, {}), target)
+        assert holds == ([asking] if asks == defined else [])
+
+
+def test_a_question_about_a_file_that_upstream_deletes(bench):
+    trees = [make_tree(bench.git, files) for files in ({"a": "x", "b": "b"}, {"b": "b"})]
+    asking = rule(Remove("x"), when=(Question("x", "a", False, upstream=True),))
+    target = Target(bench.git, Version(6, 1))
+    assert applicable([asking], change(bench.git, *trees), trees[0], target) == [asking]
 
 
 def test_a_rule_that_does_not_hold_here_does_nothing(bench):

@@ -80,12 +80,15 @@ def test_list_tells_where_each_rule_fired(world, more):
 
 
 def test_list_for_a_person(world, more):
-    asks = "when = [{ undefined = 'dock', in = 'include/dock.h' }]"
+    asks = (
+        "when = [{ undefined = 'dock', in = 'include/dock.h' },\n"
+        "{ defined = 'bay', upstream = 'b.h' }]"
+    )
     more(rest=f"edit = {{ find = 'x', replace = 'y' }}\n{asks}")
     out = ask(world, "list").out
     assert "open-limit: take, context drift, 10-all.toml:3" in out
     assert re.search(rf"drivers/core.c, in dock_open\n    {TARGET}: \+0 -0 in \w{{12}}\n", out)
-    assert "  where: dock not in include/dock.h\n  why: for a test\n" in out
+    assert "  where: dock not in include/dock.h, bay in upstream's b.h\n  why: for a test\n" in out
     assert f"  include/dock.h\n  not on {TARGET}\n" in out
     assert "2 rules: 1 context drift, 1 another cause" in out
     assert max(map(len, out.splitlines())) <= 100
@@ -168,6 +171,17 @@ def test_a_dead_rule_is_told_once_all_targets_were_looked_at(world, more):
         assert ran.json["not_looked_at"] == {"other-6.1": "not asked for"}
     finally:
         other.unlink()
+
+
+def test_a_rule_for_another_form_of_upstream_is_not_dead(world, more):
+    edit = "edit = { find = 'x', replace = 'y' }\nwhen = ["
+    more("form", rest=edit + "{ defined = 'absent_word', upstream = 'include/dock.h' }]")
+    assert ask(world, "check").code == Exit.OK
+    more("both", rest=edit + "{ defined = 'absent_word', upstream = 'include/dock.h' },\n"
+                             "{ defined = 'absent_word', in = 'include/dock.h' }]",
+         name="20-both.toml")  # fmt: skip
+    ran = ask(world, "check")
+    assert ran.code == Exit.USAGE and "both is dead" in ran.err and "form is" not in ran.err
 
 
 def test_a_conflict_without_a_rule_is_wrong(tmp_path):

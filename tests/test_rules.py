@@ -91,14 +91,15 @@ has = '^BAY'
 count = 2
 since = "5.10"
 until = "6.2-rc1"
-when = [{ defined = "bay", in = "a.h" }, { undefined = "pier", in = "b.h" }]
+when = [{ defined = "bay", in = "a.h" }, { undefined = "pier", upstream = "b.h" }]
 """
     (rule,) = read(tmp_path, text + more)
     assert (rule.id, rule.cause, rule.why) == ("one", "context drift", "a long reason")
     assert (rule.commits, rule.paths) == (("0123456789ab",), ("a.h", "tools/a.h"))
     assert (rule.within, rule.has, rule.count) == ("dock_attr/link", "^BAY", 2)
     assert rule.targets == Range(Version(5, 10), Version(6, 2, rc=1))
-    assert rule.when == (Question("bay", "a.h", True), Question("pier", "b.h", False))
+    assert rule.when == (Question("bay", "a.h", True), Question("pier", "b.h", False, True))
+    assert (rule.asks_target, rule.asks_upstream) == (("a.h",), ("b.h",))
     assert (rule.place.file, rule.place.line) == (str(tmp_path / "10-x.toml"), 3)
 
 
@@ -206,7 +207,13 @@ BAD_ACTIONS = [
     ('take = "ours"\nsince = 6.1', 8, ".since", "must be a string"),
     ('take = "ours"\nsince = "6.1"\nuntil = "6.1"', 9, ".until", "6.1 is not after 6.1"),
     ('take = "ours"\nwhen = [{ in = "a.h" }]', 8, ".when[0]", "one of `defined` and `undefined`"),
-    ('take = "ours"\nwhen = [{ defined = "a" }]', 8, ".when[0]", "key `in` is missing"),
+    ('take = "ours"\nwhen = [{ defined = "a" }]', 8, ".when[0]", "one of `in` and `upstream`"),
+    (
+        'take = "ours"\nwhen = [{ defined = "a", in = "b.h", upstream = "b.h" }]',
+        8,
+        ".when[0]",
+        "one of `in` and `upstream`",
+    ),
     (
         'take = "ours"\nwhen = [{ defined = "a b", in = "a.h" }]',
         8,
