@@ -18,7 +18,7 @@ from backport.gates import symbols, uapi
 from backport.git import Change
 from backport.ground import Ground
 from backport.pick import Outcome, Pick, applicable, pick
-from backport.rule import Rule
+from backport.rule import Present, Rule
 from backport.slices import pick_slice, slice_of, spread
 
 STAGE = "mutate"
@@ -173,7 +173,11 @@ def _reach(step: Step, changed: set[str], rule: Rule) -> set[str]:
     mine = set(rule.paths) if rule in step.rules else set()
     touched = {c.path for c in step.changes} | {p for r in step.rules for p in r.paths}
     asking = {p for r in step.rules for p in r.paths if changed.intersection(r.asks_target)}
-    direct = mine | (changed & touched) | asking
+    whole = any(
+        isinstance(r.action, Present) and (r == rule or changed.intersection(r.paths))
+        for r in step.rules
+    )
+    direct = mine | (changed & touched) | asking | (touched if whole else set())
     return slice_of(direct, step.rules, step.changes) if direct else set()
 
 

@@ -24,7 +24,7 @@ from backport.resolve import (
     rules_of,
     settle_regions,
 )
-from backport.rule import Adaptation, LineDelta, Question, Rule
+from backport.rule import Adaptation, LineDelta, Present, Question, Rule
 from backport.version import Version
 
 
@@ -125,6 +125,7 @@ class _Pick:
         self._changes = git.changes(git.tree_of(incoming.parent), git.tree_of(incoming.commit))
         paths = self._paths(rules)
         self._ours = git.entries(tree, paths) if paths else {}
+        self._there = self._already(rules)
         touched = {change.path for change in self._changes}
         self._work = {p: PathWork(p, rules_of(p, rules, touched)) for p in paths}
         self._conflicts: list[Conflict] = []
@@ -132,6 +133,8 @@ class _Pick:
 
     def run(self, onto: str) -> Pick:
         """Merge, settle, edit, account; then commit unless a conflict is left."""
+        if self._there:
+            return self._finish(onto, self._tree, (), ())
         theirs = {c.path: self._adapted(c) for c in self._changes}
         merged, unmerged = self._merge(theirs)
         if not unmerged and self._is_there(merged):
@@ -148,7 +151,7 @@ class _Pick:
     def _finish(
         self, onto: str, tree: str, odd: tuple[Unaccounted, ...], bad: tuple[str, ...]
     ) -> Pick:
-        fired = tuple(a for work in self._work.values() for a in work.fired)
+        fired = self._there or tuple(a for work in self._work.values() for a in work.fired)
         outcome = self._outcome(tree, fired)
         commit = ""
         if outcome in {Outcome.CLEAN, Outcome.RESOLVED}:
@@ -171,10 +174,22 @@ class _Pick:
         if not self._changes:
             return Outcome.EMPTY
         if tree == self._tree:
-            return Outcome.DROPPED if fired else Outcome.ALREADY
+            return Outcome.DROPPED if fired and not self._there else Outcome.ALREADY
         return Outcome.RESOLVED if fired or self._places else Outcome.CLEAN
 
     # -- steps
+
+    def _already(self, rules: Sequence[Rule]) -> tuple[Adaptation, ...]:
+        """The rules that say, of all that the commit stands for, that the target has it."""
+        found = [
+            Adaptation(rule, path, LineDelta())
+            for rule in rules
+            for path in rule.paths
+            if isinstance(rule.action, Present)
+            and all(rule.belongs_to((sha,)) for sha in self._incoming.stands_for)
+            and _has_word(self._git.read(self._tree, path) or b"", rule.action.symbol)
+        ]
+        return tuple(found)
 
     def _is_there(self, merged: Mapping[str, Entry | None]) -> bool:
         """Whether upstream's change, as it is, changes nothing here."""

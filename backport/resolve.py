@@ -20,6 +20,7 @@ from backport.rule import (
     Insert,
     LineDelta,
     Pin,
+    Present,
     Remove,
     Rewrite,
     Rule,
@@ -77,6 +78,7 @@ def rules_of(path: str, rules: Sequence[Rule], touched: Collection[str]) -> list
         rule
         for rule in rules
         if path in rule.paths
+        and not isinstance(rule.action, Present)
         and (
             path in touched
             or not isinstance(rule.action, INCOMING + REGIONAL)

@@ -122,7 +122,16 @@ class Absent:
     instead: str  # a path of the target, where another rule of the commit puts the change
 
 
-Action = Absent | Additive | Take | Verbatim | Rewrite | Pin | Edit | Insert | Remove | Shim
+@dataclass(frozen=True)
+class Present:
+    """The whole commit: the target has it already, if `symbol` is a word of the rule's path."""
+
+    symbol: str
+
+
+Action = (
+    Absent | Additive | Take | Verbatim | Rewrite | Pin | Edit | Insert | Remove | Shim | Present
+)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from backport.rule import (
     Grain,
     Insert,
     Pin,
+    Present,
     Question,
     Remove,
     Rewrite,
@@ -167,6 +168,7 @@ _ACTIONS: dict[str, Callable[[Table], Action]] = {
     "verbatim": _verbatim,
     "rewrite": _rewrite,
     "pin": _pin,
+    "present": lambda row: Present(_word(row, "present")),
     "edit": lambda row: Edit(_substitution(row.table("edit"))),
     "insert": _insert,
     "remove": lambda row: Remove(row.string("remove")),
@@ -176,7 +178,9 @@ _ON_CONFLICTS = ("additive", "take")
 _MEANT_FOR = {
     "has": _ON_CONFLICTS,
     "within": (*_ON_CONFLICTS, "rewrite", "pin", "edit", "insert"),
-    "count": tuple(name for name in _ACTIONS if name not in {"pin", "absent", "verbatim"}),
+    "count": tuple(
+        name for name in _ACTIONS if name not in {"pin", "absent", "present", "verbatim"}
+    ),
 }
 
 

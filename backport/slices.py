@@ -12,7 +12,7 @@ from dataclasses import replace
 from backport.commit import Incoming
 from backport.git import Change, Git
 from backport.pick import Pick, Target, pick
-from backport.rule import Absent, Rule
+from backport.rule import Absent, Present, Rule
 
 
 def slice_of(paths: Collection[str], rules: Sequence[Rule], changes: Sequence[Change]) -> set[str]:
@@ -23,7 +23,9 @@ def slice_of(paths: Collection[str], rules: Sequence[Rule], changes: Sequence[Ch
     """
     found = set(paths)
     for rule in rules:
-        if found.intersection(rule.paths):
+        if isinstance(rule.action, Present):
+            found.update(rule.paths)
+        elif found.intersection(rule.paths):
             found.update(rule.asks_upstream)
         if isinstance(rule.action, Absent) and found & {*rule.paths, rule.action.instead}:
             found |= {*rule.paths, rule.action.instead}

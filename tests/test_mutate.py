@@ -20,6 +20,7 @@ from backport.rule import (
     Edit,
     Insert,
     Pin,
+    Present,
     Question,
     Rewrite,
     Side,
@@ -196,6 +197,14 @@ def test_a_rule_that_does_not_hold_is_not_removed(lay):
     theirs = adding(BEFORE, "int added;")
     other = rule(Rewrite((Substitution("added", "x"),)), when=(Question("absent", "a.c", True),))
     assert noticed(lay({"a.c": BEFORE}, [{"a.c": BEFORE}, {"a.c": theirs}], other)) == {}
+
+
+def test_a_rule_that_keeps_a_whole_commit_out(lay):
+    """Without it, paths of the commit that the rule does not name come too."""
+    there = rule(Present("old_call"), "a.c", id="there")
+    both = {"a.c": adding(BEFORE, "int added;"), **FREED}
+    ground = lay({"a.c": BEFORE, "free.c": ""}, [{"a.c": BEFORE, **FREE}, both], there)
+    assert noticed(ground)["there"] == (Noticed.CONFLICT, "free.c")
 
 
 def test_a_rule_that_asks_for_upstreams_form(lay):

@@ -11,6 +11,7 @@ from kernelish import (
     AUTHOR,
     BASE_C,
     MAINTAINER,
+    OTHER_SHA,
     SHA,
     Bench,
     change,
@@ -29,6 +30,7 @@ from backport.rule import (
     Edit,
     Insert,
     Pin,
+    Present,
     Question,
     Remove,
     Rewrite,
@@ -159,6 +161,40 @@ def test_dropped_by_rules(bench):
     assert (got.outcome, got.commit) == (Outcome.DROPPED, "")
     assert text(bench, got) == OLD_C
     assert got.unaccounted == ()
+
+
+THERE = Present("dock_open")
+
+
+def test_a_rule_says_that_the_target_has_it_in_other_words(bench):
+    ours = OLD_C.replace("dock_count++;", "dock_count += 1;")
+    got = bench.pick({"a.c": BASE_C}, {"a.c": ours}, {"a.c": THEIRS_C}, rule(THERE))
+    assert (got.outcome, got.commit, got.unaccounted) == (Outcome.ALREADY, "", ())
+    assert text(bench, got) == ours
+    assert [(a.rule.id, a.path, +a.delta) for a in got.adaptations] == [("the-rule", "a.c", {})]
+
+
+@pytest.mark.parametrize(
+    "word,path,shas",
+    [
+        ("dock_shut", "a.c", (SHA,)),  # not a word of it
+        ("dock_op", "a.c", (SHA,)),  # only a part of one
+        ("dock_open", "none.c", (SHA,)),
+        ("dock_open", "a.c", (SHA, OTHER_SHA)),  # what the commit has of another may be missing
+    ],
+)
+def test_what_is_not_wholly_there_is_picked(bench, word, path, shas):
+    trees = [make_tree(bench.git, {"a.c": side}) for side in (BASE_C, THEIRS_C)]
+    incoming = change(bench.git, *trees, shas=shas)
+    got = bench.pick_trees(incoming, trees[0], rule(Present(word), path))
+    assert (got.outcome, got.adaptations) == (Outcome.CLEAN, ())
+    assert got.tree == trees[1]
+
+
+def test_what_is_there_asks_no_other_rule(bench):
+    other = rule(Edit(Substitution("nowhere", "")), id="other")
+    got = bench.pick({"a.c": BASE_C}, {"a.c": OLD_C}, {"a.c": THEIRS_C}, other, rule(THERE))
+    assert got.outcome is Outcome.ALREADY
 
 
 # -- the same everywhere, and nothing else touched

@@ -12,6 +12,7 @@ from backport.rule import (
     Grain,
     Insert,
     Pin,
+    Present,
     Question,
     Remove,
     Rewrite,
@@ -70,6 +71,7 @@ def with_action(action):
             Insert("a", ("\tb\n", "c\x0c\n"), before=True),
         ),
         ('remove = "dock_open"', Remove("dock_open")),
+        ('present = "dock_open"', Present("dock_open")),
         (
             "shim = { symbol = 'f', after = 'x', lines = 'int f;\\nint g;' }".replace("'", '"'),
             Shim("f", "x", ("int f;\n", "int g;\n")),
@@ -214,6 +216,9 @@ BAD_ACTIONS = [
         ".when[0]",
         "one of `in` and `upstream`",
     ),
+    ('present = "a b"', 7, ".present", "'a b' is not one word"),
+    ('present = "a"\ncount = 2', 8, ".count", "says nothing with `present`"),
+    ('present = "a"\nwithin = "b"', 8, ".within", "says nothing with `present`"),
     (
         'take = "ours"\nwhen = [{ defined = "a b", in = "a.h" }]',
         8,
