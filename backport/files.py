@@ -32,6 +32,14 @@ def write(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def size(path: Path) -> int:
+    """Bytes at `path` now; 0 while it is not there, which may change between any two looks."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[int]:
     """Hold `path` as a lock; waits for another process, and a killed holder lets go by itself.

@@ -32,3 +32,16 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
         files.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_size_asked_while_the_file_comes_and_goes_is_a_number(tmp_path):
+    """apt renames a download that it finds wrong, between two lines that it prints."""
+    path, gone = tmp_path / "part", tmp_path / "part.FAILED"
+    assert files.size(path) == 0
+    path.write_bytes(b"123")
+    with ThreadPoolExecutor(1) as pool:
+        renaming = pool.submit(
+            lambda: [p.rename(q) for p, q in [(path, gone), (gone, path)] * 2000]
+        )
+        seen = {files.size(path) for _ in iter(renaming.done, True)}
+    assert seen <= {0, 3} and files.size(path) == 3

@@ -138,7 +138,7 @@ class Archive:
         uri = f"{apt.mirrors().of(package.suite)}/{package.filename}"
 
         def tick() -> None:
-            done = part.stat().st_size if part.exists() else 0
+            done = files.size(part)
             emit(Progress(STAGE, min(done, package.size), package.size, "bytes"))
 
         try:
