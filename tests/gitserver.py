@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from backport.process import environment
+from backport.doors.process import environment
 
 GIT_DAEMON = shutil.which("git-daemon") or "/usr/lib/git-core/git-daemon"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from backport.commit import Incoming, Person
-from backport.errors import Place
-from backport.git import Entry, Git
-from backport.pick import Pick, Target, pick
-from backport.rule import Action, Rule
-from backport.target import Tree
-from backport.version import Version
+from backport.doors.git import Entry, Git
+from backport.picking.pick import Pick, Target, pick
+from backport.values.commit import Incoming, Person
+from backport.values.errors import Place
+from backport.values.rule import Action, Rule
+from backport.values.target import Tree
+from backport.values.version import Version
 
 AUTHOR = Person("Ada Author", "ada@example.org", "1700000000 +0100")
 MAINTAINER = Person("Mia Maintainer", "mia@example.org", "1700001000 -0800")

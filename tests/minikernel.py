@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from backport import cli
+from backport.shell import cli
 
 SERIES, TARGET = "dock", "mini-6.1"
 BRANCH = f"refs/heads/backport/{SERIES}/{TARGET}"

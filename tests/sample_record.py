@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backport.record import (
+from backport.values.record import (
     Adaptation,
     Base,
     Build,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from kernelish import Bench, rule
 
-from backport.conflict import Kind
-from backport.errors import RuleError
-from backport.pick import Outcome
-from backport.rule import Absent, Insert
+from backport.picking.pick import Outcome
+from backport.values.conflict import Kind
+from backport.values.errors import RuleError
+from backport.values.rule import Absent, Insert
 
 BASE = {"sub/Kconfig": "config DOCK\n\tbool\n"}
 OURS = {"init/Kconfig": "config DOCK\n\tbool\n\nconfig OTHER\n\tbool\n"}

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from backport.csource import split_text
 from backport.gates.accounting import Sides, Unaccounted, account, misplaced
-from backport.rule import add_deltas, line_delta
+from backport.values.csource import split_text
+from backport.values.rule import add_deltas, line_delta
 
 BASE = """\
 #include <a.h>

@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from backport.conflict import Region
-from backport.csource import split_text
-from backport.resolvers.additive import replay
-from backport.rule import Additive, At, Grain
+from backport.picking.resolvers.additive import replay
+from backport.values.conflict import Region
+from backport.values.csource import split_text
+from backport.values.rule import Additive, At, Grain
 
 LINE = Additive()
 WORD = Additive(Grain.WORD)

@@ -20,7 +20,7 @@ from minikernel import (
     snapshot,
 )
 
-from backport.errors import Exit
+from backport.values.errors import Exit
 
 pytestmark = pytest.mark.slow
 

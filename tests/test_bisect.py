@@ -6,10 +6,10 @@ import pytest
 from fake_kernel import make_tree as write_kernel
 from kernelish import make_tree
 
-from backport.bisect import ObjectsFailed, Request, Step, Variant, compile_steps, touched
-from backport.configure import ConfigLost
-from backport.errors import Exit
-from backport.git import Git
+from backport.doors.git import Git
+from backport.kernel.bisect import ObjectsFailed, Request, Step, Variant, compile_steps, touched
+from backport.kernel.configure import ConfigLost
+from backport.values.errors import Exit
 
 pytestmark = pytest.mark.slow
 

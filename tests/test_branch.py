@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from minikernel import BASE, BRANCH, LIST_C, RULE, git, known_world, snapshot, write_tree
 
-from backport import branch as module
-from backport.branch import check_name, move, open_branch
-from backport.errors import UsageError
-from backport.git import Git
-from backport.target import DirectorySource, LocalRepoSource, Tree
+from backport.doors.git import Git
+from backport.picking import branch as module
+from backport.picking.branch import check_name, move, open_branch
+from backport.values.errors import UsageError
+from backport.values.target import DirectorySource, LocalRepoSource, Tree
 
 NAME = BRANCH.removeprefix("refs/heads/")
 WHO = ("-c", "user.name=Rita", "-c", "user.email=rita@example.org")

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from fake_kernel import make_tree
 
-from backport import kbuild, toolchain
-from backport.build import FIRST_ESTIMATE, JOURNAL, BuildRequest, BuildResult, build
-from backport.errors import BuildFailed, Exit, ToolMissing, Unavailable, UsageError
-from backport.events import Event, Note, Progress, StageFinished
-from backport.objects import ObjectOutcome, object_of, objects
-from backport.toolchain import Toolchain, quirks
-from backport.version import Version
+from backport.kernel import kbuild, toolchain
+from backport.kernel.build import FIRST_ESTIMATE, JOURNAL, BuildRequest, BuildResult, build
+from backport.kernel.objects import ObjectOutcome, object_of, objects
+from backport.kernel.toolchain import Toolchain, quirks
+from backport.values.errors import BuildFailed, Exit, ToolMissing, Unavailable, UsageError
+from backport.values.events import Event, Note, Progress, StageFinished
+from backport.values.version import Version
 
 GCC = Toolchain("gcc", "gcc (Debian 12.2.0-14) 12.2.0")
 
@@ -236,8 +236,8 @@ def test_what_cannot_be_built_is_refused(request_for, tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from backport import toolchain
-from backport.build import BuildRequest, build
+from backport.kernel import toolchain
+from backport.kernel.build import BuildRequest, build
 toolchain.probe = lambda: toolchain.Toolchain("gcc", "gcc (Debian 12.2.0-14) 12.2.0")
 root = Path(sys.argv[1])
 build(BuildRequest(root / "src", root / "o", root / "build.log", tree="one"))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from backport import process
-from backport.checkout import checkout, discard
-from backport.errors import Unavailable, UsageError
-from backport.events import Event, Progress, StageFinished
-from backport.git import Entry, Git
+from backport.doors import process
+from backport.doors.git import Entry, Git
+from backport.kernel.checkout import checkout, discard
+from backport.values.errors import Unavailable, UsageError
+from backport.values.events import Event, Progress, StageFinished
 
 LONG_AGO = 1_000_000_000
 

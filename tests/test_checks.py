@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from kernelish import make_tree
 
-from backport import elf
-from backport.cache import Cache
-from backport.checks import ChecksRequest, build_checks
-from backport.errors import BuildFailed, Exit, UsageError
-from backport.events import StageFinished, silent
-from backport.git import Git
+from backport.doors.cache import Cache
+from backport.doors.git import Git
+from backport.guests.checks import ChecksRequest, build_checks
+from backport.readers import elf
+from backport.values.errors import BuildFailed, Exit, UsageError
+from backport.values.events import StageFinished, silent
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = "include/uapi/linux/toy_abi.h"

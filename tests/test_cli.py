@@ -14,13 +14,14 @@ import pytest
 import typer
 from minikernel import BACKPORT, SERIES, TARGET, Step, make_world
 
-from backport import blame, cli, errors, options, pipeline
-from backport.cache import Cache
-from backport.commands import common
-from backport.errors import Exit, Place
-from backport.options import Accel, Options, Until
-from backport.process import Completed, ProcessFailed
-from backport.record import OUTCOMES, RunRecord
+from backport.doors.cache import Cache
+from backport.doors.process import Completed, ProcessFailed
+from backport.shell import blame, cli, pipeline
+from backport.shell.commands import common
+from backport.values import errors, options
+from backport.values.errors import Exit, Place
+from backport.values.options import Accel, Options, Until
+from backport.values.record import OUTCOMES, RunRecord
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,17 @@ import pytest
 from fake_kernel import make_tree as write_kernel
 from kernelish import SHA, change, drop, make_tree, rule
 
-from backport import mutate
-from backport.cache import Cache
-from backport.compiling import Compiler
-from backport.events import silent
-from backport.git import Git
-from backport.ground import Ground
-from backport.mutate import Noticed
-from backport.rule import Rewrite, Substitution
-from backport.series import Series, Variant
-from backport.target import DirectorySource, Target
-from backport.version import Version
+from backport.advice import mutate
+from backport.advice.mutate import Noticed
+from backport.doors.cache import Cache
+from backport.doors.git import Git
+from backport.picking.ground import Ground
+from backport.shell.compiling import Compiler
+from backport.values.events import silent
+from backport.values.rule import Rewrite, Substitution
+from backport.values.series import Series, Variant
+from backport.values.target import DirectorySource, Target
+from backport.values.version import Version
 
 pytestmark = pytest.mark.slow
 

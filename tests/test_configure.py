@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from fake_kernel import make_tree, write_fragment
 
-from backport import toolchain
-from backport.configure import ConfigLost, ConfigureRequest, configure
-from backport.errors import BuildFailed, Exit, ManifestError, UsageError
-from backport.events import Event, Note, StageFinished
-from backport.toolchain import Toolchain
+from backport.kernel import toolchain
+from backport.kernel.configure import ConfigLost, ConfigureRequest, configure
+from backport.kernel.toolchain import Toolchain
+from backport.values.errors import BuildFailed, Exit, ManifestError, UsageError
+from backport.values.events import Event, Note, StageFinished
 
 GCC = Toolchain("gcc", "gcc (Debian 12.2.0-14) 12.2.0")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from kernelish import make_tree
 
-from backport.conflict import Region, parse_markers, render, unended, unrendered
-from backport.csource import split_text
-from backport.git import Git
-from backport.gitformat import MARKER_SIZE
+from backport.doors.git import Git
+from backport.values.conflict import Region, parse_markers, render, unended, unrendered
+from backport.values.csource import split_text
+from backport.values.gitformat import MARKER_SIZE
 
 OURS, BASE, THEIRS, END = (sign * MARKER_SIZE for sign in "<|=>")
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from sample_record import PASSED_RUN, STOPPED_RUN, sample, suite, suites
 
-from backport import errors
-from backport.console import (
+from backport.output.summary import clip, columns, duration, summary
+from backport.shell.console import (
     ConsoleRenderer,
     amount,
     can_redraw,
     for_stream,
     render_error,
 )
-from backport.errors import BackportError, ConflictsLeft, ToolMissing
-from backport.events import Note, Progress, StageFinished, StageStarted
-from backport.record import Adaptation, Gate, Pick
-from backport.summary import clip, columns, duration, summary
+from backport.values import errors
+from backport.values.errors import BackportError, ConflictsLeft, ToolMissing
+from backport.values.events import Note, Progress, StageFinished, StageStarted
+from backport.values.record import Adaptation, Gate, Pick
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -8,15 +8,15 @@ import fake_qemu
 import pytest
 from fake_elf import build
 
-from backport import controls, packaged
-from backport.cache import Cache
-from backport.controls import ControlRequest, check, run_control
-from backport.errors import Exit, GateFailed, UsageError
-from backport.events import StageFinished, silent
-from backport.packaged import unpacked_kernel
-from backport.parsers.tree import Outcome
+from backport.doors.cache import Cache
+from backport.guests import controls, packaged
+from backport.guests.controls import ControlRequest, check, run_control
+from backport.guests.packaged import unpacked_kernel
+from backport.guests.parsers.tree import Outcome
 from backport.sources.archive import Package
-from backport.target import ControlKernel
+from backport.values.errors import Exit, GateFailed, UsageError
+from backport.values.events import StageFinished, silent
+from backport.values.target import ControlKernel
 
 CASES = {"tc_netkit": ("tc_netkit_basic",), "tc_opts": ("tc_opts_after",)}
 PACKAGE = Package("linux-image-demo", "6.1.1-1", "ab" * 32, 1, "pool/x.deb", "stable")

@@ -8,8 +8,8 @@ import pytest
 from test_csource import HEADER, KCONFIG, SOURCE
 from test_csource import locate as locate_by_layout
 
-from backport.cparse import enclosing, errors, locate, outline, plain
-from backport.csource import laid_out, split_text
+from backport.readers.cparse import enclosing, errors, locate, outline, plain
+from backport.values.csource import laid_out, split_text
 
 # Nothing in here is laid out as the kernel does it.
 ODD_STYLE = """\

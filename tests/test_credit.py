@@ -9,12 +9,12 @@ from kernelish import make_tree, rule
 from minikernel import ADD_LIST, make_world
 from minikernel import Step as Commit
 
-from backport.errors import Exit
+from backport.doors.git import Git
 from backport.gates.credit import By, Credit, credited, credits_of
 from backport.gates.symbols import Request, Step, check
-from backport.git import Git
-from backport.identifiers import Kind, included_in
-from backport.rule import Adaptation, Insert, Rewrite, Shim, Substitution
+from backport.readers.identifiers import Kind, included_in
+from backport.values.errors import Exit
+from backport.values.rule import Adaptation, Insert, Rewrite, Shim, Substitution
 
 BASE = {
     "include/linux/dock.h": "int dock_run(void);\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from backport.csource import (
+from backport.values.csource import (
     guarded,
     join_lines,
     laid_out,

@@ -6,9 +6,9 @@ import difflib
 
 import pytest
 
-from backport.csource import split_text
-from backport.cut import Cut, Edit, Hunk, apply_edits, demand_modest, edits_of, parse_hunks
-from backport.errors import ManifestError, Place
+from backport.readers.cut import Cut, Edit, Hunk, apply_edits, demand_modest, edits_of, parse_hunks
+from backport.values.csource import split_text
+from backport.values.errors import ManifestError, Place
 
 HERE = Place("snapshot.toml", 12, "commit[0].cut[0]")
 THERE = Place("snapshot.toml", 20, "commit[0].cut[1]")

@@ -13,13 +13,13 @@ import pytest
 from debkit import Key, Mirror, deb_bytes, kernel_package, served
 from treekit import tree_by_git, write_tree
 
-from backport.cache import Cache
-from backport.errors import ToolMissing, Unavailable, UsageError
-from backport.events import Note, Progress, silent
+from backport.doors.cache import Cache
+from backport.doors.store import Store
 from backport.sources import apt, obtain
 from backport.sources.archive import Archive, Package, newest
-from backport.store import Store
-from backport.target import DebianSource
+from backport.values.errors import ToolMissing, Unavailable, UsageError
+from backport.values.events import Note, Progress, silent
+from backport.values.target import DebianSource
 
 pytestmark = pytest.mark.slow
 

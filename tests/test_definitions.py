@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from kernelish import make_tree
 
-from backport.definitions import definitions, headers
-from backport.git import Git
+from backport.doors.git import Git
+from backport.gates.definitions import definitions, headers
 
 FILES = {
     "include/linux/dock.h": """\

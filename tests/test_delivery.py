@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 from minikernel import SERIES, TARGET, git, known_world
 
-from backport import delivery
-from backport.cache import Cache
-from backport.errors import UsageError
-from backport.events import StageFinished
-from backport.options import Options
-from backport.record import RunRecord
-from backport.rundir import RunDir
-from backport.session import Session
+from backport.doors.cache import Cache
+from backport.doors.rundir import RunDir
+from backport.shell import delivery
+from backport.shell.session import Session
+from backport.values.errors import UsageError
+from backport.values.events import StageFinished
+from backport.values.options import Options
+from backport.values.record import RunRecord
 
 
 class Delivered:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backport import doctor, elf
-from backport.doctor import NEEDS, STAGES, Finding, Machine, check, examine, render
-from backport.errors import Exit, ToolMissing, UsageError
+from backport.readers import elf
+from backport.shell import doctor
+from backport.shell.doctor import NEEDS, STAGES, Finding, Machine, check, examine, render
+from backport.values.errors import Exit, ToolMissing, UsageError
 
 
 class Fake:

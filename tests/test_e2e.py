@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from backport.cache import Cache
-from backport.session import GATES
+from backport.doors.cache import Cache
+from backport.shell.session import GATES
 
 pytestmark = pytest.mark.e2e
 

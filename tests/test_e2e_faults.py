@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from backport import manifest, pick
-from backport.cache import Cache
-from backport.csource import join_lines, split_lines
-from backport.events import silent
-from backport.git import Entry, Git
-from backport.ground import Asked, open_ground
+from backport.doors.cache import Cache
+from backport.doors.git import Entry, Git
+from backport.picking import pick
+from backport.picking.ground import Asked, open_ground
+from backport.readers import manifest
+from backport.values.csource import join_lines, split_lines
+from backport.values.events import silent
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network]
 

@@ -7,13 +7,13 @@ import shutil
 import pytest
 from gitserver import git, served
 
-from backport.cache import Cache
-from backport.events import Note
-from backport.git import Entry, Git, Person
-from backport.rundir import latest
-from backport.series import Role, Series, SeriesCommit
+from backport.doors.cache import Cache
+from backport.doors.git import Entry, Git, Person
+from backport.doors.rundir import latest
 from backport.upstreams.gitrepo import GitUpstream
-from backport.version import Version
+from backport.values.events import Note
+from backport.values.series import Role, Series, SeriesCommit
+from backport.values.version import Version
 
 pytestmark = pytest.mark.e2e
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backport.csource import split_text
-from backport.resolvers import edits
-from backport.rule import Edit, Insert, Remove, Shim, Substitution
+from backport.picking.resolvers import edits
+from backport.values.csource import split_text
+from backport.values.rule import Edit, Insert, Remove, Shim, Substitution
 
 SOURCE = """\
 #include <linux/a.h>

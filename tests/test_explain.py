@@ -9,13 +9,14 @@ import pytest
 from kernelish import BASE_C, Bench, change, drop, make_tree, rule
 from minikernel import known_world
 
-from backport import explain, explainview, ruleview
-from backport.answers import Answer
-from backport.errors import Exit, RuleError, UsageError
-from backport.events import silent
-from backport.git import Git
-from backport.ground import Ground
-from backport.rule import (
+from backport.advice import explain
+from backport.advice.answers import Answer
+from backport.doors.git import Git
+from backport.output import explainview, ruleview
+from backport.picking.ground import Ground
+from backport.values.errors import Exit, RuleError, UsageError
+from backport.values.events import silent
+from backport.values.rule import (
     Absent,
     Additive,
     At,

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from sample_record import PASSED_RUN, sample
 
-from backport import exporters
-from backport.commit import Person
-from backport.errors import GateFailed, Unavailable, UsageError
-from backport.exporters import Cover, cover_of, export_patches, verify_patches
-from backport.exporters import folder as folders
-from backport.exporters.cover import fold
-from backport.exporters.patches import rfc2822
-from backport.git import FILE_MODE, Entry, Git
-from backport.record import Adaptation
+from backport.doors.git import FILE_MODE, Entry, Git
+from backport.output import exporters
+from backport.output.exporters import Cover, cover_of, export_patches, verify_patches
+from backport.output.exporters import folder as folders
+from backport.output.exporters.cover import fold
+from backport.output.exporters.patches import rfc2822
+from backport.values.commit import Person
+from backport.values.errors import GateFailed, Unavailable, UsageError
+from backport.values.record import Adaptation
 
 WHO = Person("Jörg Müller", "jm@example.org", "1700000000 +0200")
 BASE_FILES = {

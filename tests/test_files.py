@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from backport import files
-from backport.errors import Unavailable
+from backport.doors import files
+from backport.values.errors import Unavailable
 
 
 def test_threads_that_write_one_path_do_not_meet(tmp_path):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backport.csource import split_lines
 from backport.gates.accounting import Sides
 from backport.gates.form import objections
+from backport.values.csource import split_lines
 
 FUNCTION = b"static int one(int a)\n{\n\treturn a;\n}\n"
 KERNELISH = b"""

@@ -6,10 +6,10 @@ import stat
 
 import pytest
 
-from backport.commit import Person
-from backport.errors import BackportError, UsageError
-from backport.git import Entry, Git, parse_commit
-from backport.process import ProcessFailed
+from backport.doors.git import Entry, Git, parse_commit
+from backport.doors.process import ProcessFailed
+from backport.values.commit import Person
+from backport.values.errors import BackportError, UsageError
 
 ME = Person("A U Thor", "author@example.org", "1700000000 +0100")
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

@@ -10,13 +10,13 @@ import fake_qemu
 import pytest
 from fake_elf import build
 
-from backport import guest, initramfs
-from backport.cache import Cache
-from backport.checks import Checks
-from backport.errors import Exit, ToolMissing, UsageError
-from backport.events import Note, Progress, StageFinished, StageStarted, silent
-from backport.guest import GuestRequest, boot, failure
-from backport.parsers.tree import Ended, Outcome
+from backport.doors.cache import Cache
+from backport.guests import guest, initramfs
+from backport.guests.checks import Checks
+from backport.guests.guest import GuestRequest, boot, failure
+from backport.guests.parsers.tree import Ended, Outcome
+from backport.values.errors import Exit, ToolMissing, UsageError
+from backport.values.events import Note, Progress, StageFinished, StageStarted, silent
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {

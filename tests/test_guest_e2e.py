@@ -10,16 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from backport import guest, kernelimage, manifest, packaged, sources
-from backport.cache import Cache
-from backport.controls import ControlRequest, run_control
-from backport.events import silent
-from backport.guest import GuestRequest
-from backport.parsers.tree import Outcome
-from backport.selftests import SUITES, SelftestsRequest, build_selftests
+from backport import sources
+from backport.doors.cache import Cache
+from backport.doors.store import Store
+from backport.guests import guest, packaged
+from backport.guests.controls import ControlRequest, run_control
+from backport.guests.guest import GuestRequest
+from backport.guests.parsers.tree import Outcome
+from backport.guests.selftests import SUITES, SelftestsRequest, build_selftests
+from backport.kernel import kernelimage
+from backport.readers import manifest
 from backport.sources.archive import Archive
-from backport.store import Store
-from backport.target import DebianSource
+from backport.values.events import silent
+from backport.values.target import DebianSource
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network]
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from kernelish import Bench, change, make_tree, rule
 
-from backport import history
-from backport.errors import Exit, Place
-from backport.events import Progress, silent
-from backport.history import Picked, PickRefused, Request, pick_key, pick_series
-from backport.rule import Additive, At, Edit, Rewrite, Substitution
-from backport.target import Tree
-from backport.version import Version
+from backport.picking import history
+from backport.picking.history import Picked, PickRefused, Request, pick_key, pick_series
+from backport.values.errors import Exit, Place
+from backport.values.events import Progress, silent
+from backport.values.rule import Additive, At, Edit, Rewrite, Substitution
+from backport.values.target import Tree
+from backport.values.version import Version
 
 SHAS = tuple(str(n) * 40 for n in range(1, 4))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backport.hunks import FileDiff, Hunk, read_diff
+from backport.readers.hunks import FileDiff, Hunk, read_diff
 
 MAIL = b"""\
  net/dock.c | 2 +-

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backport.csource import split_text
-from backport.resolvers import incoming
-from backport.rule import Pin, Rewrite, Substitution
+from backport.picking.resolvers import incoming
+from backport.values.csource import split_text
+from backport.values.rule import Pin, Rewrite, Substitution
 
 BASE = """\
 enum side {

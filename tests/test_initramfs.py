@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 from fake_elf import build, dynamic, module
 
-from backport import cpio, elf, files, initramfs, kernelimage
-from backport.cache import Cache
-from backport.checks import Checks
-from backport.errors import ToolMissing, Unavailable, UsageError
-from backport.initramfs import InitramfsRequest, build_initramfs, load_order
+from backport.doors import files
+from backport.doors.cache import Cache
+from backport.guests import initramfs
+from backport.guests.checks import Checks
+from backport.guests.initramfs import InitramfsRequest, build_initramfs, load_order
+from backport.kernel import kernelimage
+from backport.readers import cpio, elf
+from backport.values.errors import ToolMissing, Unavailable, UsageError
 
 LINKER = "/lib64/ld-linux-x86-64.so.2"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backport.errors import UsageError
-from backport.intake import Listing, SourceFile, check_link, clean_path, kernel_version
+from backport.readers.intake import Listing, SourceFile, check_link, clean_path, kernel_version
+from backport.values.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from backport import kconfig
-from backport.errors import ManifestError
-from backport.kconfig import Lost, Wanted, merge, parse_config, parse_fragment
-from backport.kconfig_tree import Definition, definitions, statements
-from backport.kconfig_why import conjuncts, evaluate, reason, unmet
-from backport.manifest import read_target
+from backport.readers import kconfig
+from backport.readers.kconfig import Lost, Wanted, merge, parse_config, parse_fragment
+from backport.readers.kconfig_tree import Definition, definitions, statements
+from backport.readers.kconfig_why import conjuncts, evaluate, reason, unmet
+from backport.readers.manifest import read_target
+from backport.values.errors import ManifestError
 
 FRAGMENTS = sorted((Path(__file__).parents[1] / "kconfig").glob("*.config"))
 

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import fake_qemu
 import pytest
 
-from backport import kvmprobe
-from backport.cache import Cache
-from backport.errors import Unavailable, UsageError
-from backport.kvmprobe import choose, probe
-from backport.runners import RUNNERS
+from backport.doors.cache import Cache
+from backport.guests import kvmprobe
+from backport.guests.kvmprobe import choose, probe
+from backport.guests.runners import RUNNERS
+from backport.values.errors import Unavailable, UsageError
 
 WORKS = "printf '@@backport done@@\\n'; sleep 60"
 REFUSES = "echo 'qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69'; exit 134"

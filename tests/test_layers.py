@@ -17,77 +17,56 @@ ROOT = Path(backport.__file__).parent
 LONGEST_FUNCTION = 60  # lines
 LONGEST_FILE = 450
 
-# A module imports from its own layer and those above it in this table. Every module has its row:
-# a new one belongs somewhere, and whoever adds it says where.
-LAYERS = {
-    "values": """
-        __init__ commit conflict csource errors events gitformat linediff options record rule
-        series target version
-    """,
-    "readers": """
-        cparse cpio cut elf hunks identifiers intake kconfig kconfig_tree kconfig_why manifest
-        placing rules snapshot tomlfile warnings
-    """,
-    "doors": "cache files git process rundir store",
-    "history": """
-        answers branch definitions drafts explain gates gates.accounting gates.credit gates.form
-        gates.symbols gates.uapi ground history lacks learn learnpath lessons lineage mutate pick
-        presence provenance remedies resolve resolvers resolvers.additive resolvers.edits
-        resolvers.incoming rulecheck skeleton slices sources sources.apt sources.archive
-        sources.debian sources.directory sources.gitfetch sources.giturl sources.localrepo
-        sources.locate sources.records sources.tarball sources.tarstream stopped taking upstreams
-        upstreams.gitrepo upstreams.mail upstreams.mbox upstreams.objects upstreams.remote
-        upstreams.snapshot
-    """,
-    "kernel": """
-        bisect build checkout checks configure controls guest initramfs kbuild kernelimage kvmprobe
-        objects packaged parsers parsers.console parsers.ktap parsers.splats parsers.test_progs
-        parsers.tree parsers.verdict runners runners.base runners.qemu selftests toolchain
-    """,
-    "output": """
-        explainview exporters exporters.cover exporters.folder exporters.patches report ruleview
-        summary
-    """,
-    "shell": """
-        blame cli commands commands.common commands.learn commands.look commands.rules
-        commands.work compiling console crew delivery doctor judging pipeline porting
-        proving session
-    """,
-}
+# A room is a folder of the package. A module imports from its own and from those above it here.
+ROOMS = (
+    "values",
+    "readers",
+    "doors",
+    "sources",
+    "upstreams",
+    "gates",
+    "picking",
+    "advice",
+    "learning",
+    "kernel",
+    "guests",
+    "output",
+    "shell",
+)
 
 # What is not the standard library's, and the modules that may know it.
 THIRD_PARTY = {
-    "git": {"git"},
-    "gitdb": {"git"},
-    "jinja2": {"exporters.cover", "report"},
-    "markupsafe": {"report"},
-    "rich": {"console", "summary"},
-    "tree_sitter": {"cparse"},
-    "tree_sitter_c": {"cparse"},
-    "unidiff": {"cut"},
+    "git": {"doors.git"},
+    "gitdb": {"doors.git"},
+    "jinja2": {"output.exporters.cover", "output.report"},
+    "markupsafe": {"output.report"},
+    "rich": {"shell.console", "output.summary"},
+    "tree_sitter": {"readers.cparse"},
+    "tree_sitter_c": {"readers.cparse"},
+    "unidiff": {"readers.cut"},
     "typer": {
-        "cli",
-        "commands.common",
-        "commands.learn",
-        "commands.look",
-        "commands.rules",
-        "commands.work",
+        "shell.cli",
+        "shell.commands.common",
+        "shell.commands.learn",
+        "shell.commands.look",
+        "shell.commands.rules",
+        "shell.commands.work",
     },
 }
 
 # Names that only their door may use, and what else is allowed to say them.
 DOORS = {
-    "subprocess": {"process"},
+    "subprocess": {"doors.process"},
     "print": set(),
     "input": set(),
     "eval": set(),
     "exec": set(),
-    "sys.exit": {"cli"},
-    "os._exit": {"cli"},
+    "sys.exit": {"shell.cli"},
+    "os._exit": {"shell.cli"},
     "os.system": set(),
     "os.chdir": set(),
     "os.fork": set(),
-    "signal.signal": {"cli"},
+    "signal.signal": {"shell.cli"},
 }
 
 
@@ -128,24 +107,23 @@ def ours(name: str) -> set[str]:
     return found & modules().keys() - {name}
 
 
-def rows() -> dict[str, int]:
-    return {m: n for n, text in enumerate(LAYERS.values()) for m in text.split()}
+def room(module: str) -> str:
+    return module.partition(".")[0]
 
 
-def test_every_module_has_its_row_and_every_row_its_module():
-    listed = [m for text in LAYERS.values() for m in text.split()]
-    assert len(listed) == len(set(listed))
-    assert sorted(set(modules()) - set(listed)) == [], "give it a row in LAYERS"
-    assert sorted(set(listed) - set(modules())) == [], "its module is gone"
+def test_every_module_is_in_a_room_and_every_room_says_what_it_holds():
+    assert {room(m) for m in modules()} - {"__init__"} == set(ROOMS)
+    assert [r for r in ROOMS if not ast.get_docstring(tree_of(r))] == []
+    assert sorted(p.name for p in ROOT.glob("*.py")) == ["__init__.py"]
 
 
-def test_imports_go_up_the_layers_only():
-    row, names = rows(), list(LAYERS)
+def test_imports_go_up_the_rooms_only():
+    order = {name: n for n, name in enumerate(ROOMS)}
     wrong = [
-        f"{m} ({names[row[m]]}) imports {d} ({names[row[d]]})"
+        f"{m} imports {d}"
         for m in modules()
         for d in sorted(ours(m))
-        if row.get(d, -1) > row.get(m, len(row))
+        if order.get(room(d), -1) > order.get(room(m), len(order))
     ]
     assert wrong == []
 
@@ -160,7 +138,7 @@ def test_there_is_no_import_cycle():
 
 def test_values_do_nothing_but_compute():
     forbidden = {"fcntl", "os", "shutil", "socket", "subprocess", "tempfile", "urllib"}
-    for module in LAYERS["values"].split():
+    for module in (m for m in modules() if room(m) == "values"):
         tops = {name.partition(".")[0] for name in imported(module)}
         assert tops <= sys.stdlib_module_names | {"backport"}, module
         assert not tops & forbidden, module

@@ -21,13 +21,13 @@ from minikernel import (
     make_world,
 )
 
-from backport.conflict import Region
-from backport.errors import Exit
-from backport.git import Git
-from backport.learn import learn
-from backport.learnpath import Taught, texts_of
-from backport.pick import Target, pick
-from backport.version import Version
+from backport.doors.git import Git
+from backport.learning.learn import learn
+from backport.learning.learnpath import Taught, texts_of
+from backport.picking.pick import Target, pick
+from backport.values.conflict import Region
+from backport.values.errors import Exit
+from backport.values.version import Version
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,7 @@ import tomllib
 
 import pytest
 
-from backport.conflict import Region
-from backport.lessons import (
+from backport.learning.lessons import (
     Leftover,
     block,
     escaped,
@@ -21,6 +20,7 @@ from backport.lessons import (
     substitutions,
     verbatim,
 )
+from backport.values.conflict import Region
 
 
 def lines(text):

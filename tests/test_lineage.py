@@ -7,9 +7,7 @@ import subprocess
 import pytest
 from minikernel import Step, git, make_repo, snapshot
 
-from backport.errors import Exit, UsageError
-from backport.gitformat import Touched, parse_hunks
-from backport.lineage import (
+from backport.advice.lineage import (
     MOST,
     History,
     Place,
@@ -20,6 +18,8 @@ from backport.lineage import (
     telling,
     window,
 )
+from backport.values.errors import Exit, UsageError
+from backport.values.gitformat import Touched, parse_hunks
 
 PATH = "drivers/core.c"
 

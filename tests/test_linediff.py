@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from backport.csource import split_text
-from backport.linediff import Delta, deltas
+from backport.values.csource import split_text
+from backport.values.linediff import Delta, deltas
 
 ALPHABET = ["\n", "\t}\n", "}\n", "\tbreak;\n", "\tcase A:\n", "int f(void)\n", "{\n", "\tg();\n"]
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backport.errors import ManifestError, UsageError
-from backport.manifest import (
+from backport.readers.manifest import (
     find_data_root,
     read_flavour,
     read_series,
@@ -15,8 +14,10 @@ from backport.manifest import (
     series_path,
     target_path,
 )
-from backport.series import Role, Variant
-from backport.target import (
+from backport.readers.tomlfile import load
+from backport.values.errors import ManifestError, UsageError
+from backport.values.series import Role, Variant
+from backport.values.target import (
     DebianSource,
     DirectorySource,
     Flavour,
@@ -24,8 +25,7 @@ from backport.target import (
     LocalRepoSource,
     TarballSource,
 )
-from backport.tomlfile import load
-from backport.version import Version
+from backport.values.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 A, B = "a" * 40, "b" * 40

@@ -6,15 +6,16 @@ import pytest
 from kernelish import OTHER_SHA, SHA, change, drop, make_tree, rule
 from minikernel import known_world
 
-from backport import mutate, ruleview
-from backport.errors import ConflictsLeft, Exit, GateFailed, Place
-from backport.events import silent
+from backport.advice import mutate
+from backport.advice.mutate import Noticed
+from backport.doors.git import Git
 from backport.gates.uapi import Uapi
-from backport.git import Git
-from backport.ground import Ground
-from backport.mutate import Noticed
-from backport.pick import Outcome, applicable, pick
-from backport.rule import (
+from backport.output import ruleview
+from backport.picking.ground import Ground
+from backport.picking.pick import Outcome, applicable, pick
+from backport.values.errors import ConflictsLeft, Exit, GateFailed, Place
+from backport.values.events import silent
+from backport.values.rule import (
     Additive,
     At,
     Edit,

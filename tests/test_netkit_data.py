@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from backport.manifest import read_series
-from backport.rules import read_rules
-from backport.snapshot import read_snapshot
+from backport.readers.manifest import read_series
+from backport.readers.rules import read_rules
+from backport.readers.snapshot import read_snapshot
 
 NETKIT = Path(__file__).parents[1] / "patches" / "netkit"
 

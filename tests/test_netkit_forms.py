@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from kernelish import Bench, change, make_tree
 
-from backport.pick import Outcome, Target, applicable
-from backport.rules import read_rules
-from backport.version import Version
+from backport.picking.pick import Outcome, Target, applicable
+from backport.readers.rules import read_rules
+from backport.values.version import Version
 
 RULES = {r.id: r for r in read_rules(Path(__file__).parents[1] / "patches" / "netkit" / "rules")}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from backport.parsers import console, splats
-from backport.parsers import test_progs as progs
-from backport.parsers.tree import CaseOutcome, Ended, Expected, Line, Outcome, Verdict
-from backport.parsers.verdict import judge
+from backport.guests.parsers import console, splats
+from backport.guests.parsers import test_progs as progs
+from backport.guests.parsers.tree import CaseOutcome, Ended, Expected, Line, Outcome, Verdict
+from backport.guests.parsers.verdict import judge
 
 GOLDEN = Path(__file__).parent / "golden"
 EXPECTED = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backport.parsers import PARSERS, ktap
-from backport.parsers.tree import CaseOutcome, Ended, Expected, Line, Outcome
-from backport.parsers.verdict import judge
+from backport.guests.parsers import PARSERS, ktap
+from backport.guests.parsers.tree import CaseOutcome, Ended, Expected, Line, Outcome
+from backport.guests.parsers.verdict import judge
 
 P, F, S, M = CaseOutcome.PASSED, CaseOutcome.FAILED, CaseOutcome.SKIPPED, CaseOutcome.MISSING
 

@@ -20,11 +20,11 @@ from kernelish import (
     rule,
 )
 
-from backport.conflict import Kind
-from backport.errors import Place, RuleError, UsageError
-from backport.git import Git
-from backport.pick import Outcome, Target, applicable, pick
-from backport.rule import (
+from backport.doors.git import Git
+from backport.picking.pick import Outcome, Target, applicable, pick
+from backport.values.conflict import Kind
+from backport.values.errors import Place, RuleError, UsageError
+from backport.values.rule import (
     Additive,
     At,
     Edit,
@@ -39,7 +39,7 @@ from backport.rule import (
     Substitution,
     Take,
 )
-from backport.version import Range, Version
+from backport.values.version import Range, Version
 
 # Upstream opens the other door; the target has neither newer.h nor dock_newer().
 THEIRS_C = BASE_C.replace("\tdock_count++;\n", "\tdock_count++;\n\tdock_door(dock);\n")

@@ -24,7 +24,7 @@ from minikernel import (
 )
 
 from backport.gates import symbols
-from backport.record import RunRecord
+from backport.values.record import RunRecord
 
 SUBJECTS = [
     "dock: Tell nothing of yourself",

@@ -6,9 +6,9 @@ import difflib
 
 import pytest
 
-from backport.csource import split_text
-from backport.hunks import read_diff
-from backport.placing import place, rebuilt
+from backport.readers.hunks import read_diff
+from backport.readers.placing import place, rebuilt
+from backport.values.csource import split_text
 
 OLD = """\
 #include <linux/dock.h>

@@ -6,10 +6,10 @@ import pytest
 from kernelish import make_tree
 from minikernel import MAKEFILE, Step, git, make_repo
 
-from backport.git import Git
-from backport.lineage import History
-from backport.presence import Here, Presence, Target
-from backport.version import Version
+from backport.advice.lineage import History
+from backport.advice.presence import Here, Presence, Target
+from backport.doors.git import Git
+from backport.values.version import Version
 
 PATH = "drivers/core.c"
 OLD = "int dock_open(void);\n"

@@ -11,9 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from backport import process
-from backport.errors import BackportError, Exit, ToolMissing
-from backport.process import ProcessFailed, describe_status, environment, kill_group, run, stream
+from backport.doors import process
+from backport.doors.process import (
+    ProcessFailed,
+    describe_status,
+    environment,
+    kill_group,
+    run,
+    stream,
+)
+from backport.values.errors import BackportError, Exit, ToolMissing
 
 
 def sh(script):
@@ -215,7 +222,7 @@ def test_a_spawned_program_ends_with_its_block():
 
 def test_a_spawned_program_dies_when_we_are_killed(tmp_path):
     script = (
-        "import sys, time\nfrom backport import process\n"
+        "import sys, time\nfrom backport.doors import process\n"
         "with process.spawned(['sleep', '60']) as p:\n"
         "    print(p.pid, flush=True)\n    time.sleep(60)\n"
     )
@@ -271,8 +278,8 @@ def test_once_everything_ends_nothing_starts_and_no_death_is_a_result(tmp_path):
     code = """
 import sys, threading, time
 from pathlib import Path
-from backport import process
-from backport.errors import Interrupted
+from backport.doors import process
+from backport.values.errors import Interrupted
 
 ends, begun = [], []
 def told(line):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backport import process
-from backport.errors import BackportError, ToolMissing
-from backport.process import ProcessFailed
+from backport.doors import process
+from backport.doors.process import ProcessFailed
+from backport.values.errors import BackportError, ToolMissing
 
 
 def sh(script: str, tmp_path: Path, **more) -> list[str]:

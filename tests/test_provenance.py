@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 from kernelish import AUTHOR, MAINTAINER, OTHER_SHA, SHA, rule
 
-from backport import process
-from backport.commit import Incoming
-from backport.provenance import picked_message
-from backport.rule import Adaptation, Additive
+from backport.doors import process
+from backport.picking.provenance import picked_message
+from backport.values.commit import Incoming
+from backport.values.rule import Adaptation, Additive
 
 MESSAGE = """\
 dock: Fix the use of a door that was closed

@@ -8,15 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from backport import guest, proving
-from backport.cache import Cache
-from backport.errors import GuestLost
-from backport.events import StageFinished
-from backport.options import Options
-from backport.parsers.tree import Case, CaseOutcome, Ended, Outcome, SuiteResult
-from backport.rundir import RunDir
-from backport.session import Session
-from backport.target import Flavour
+from backport.doors.cache import Cache
+from backport.doors.rundir import RunDir
+from backport.guests import guest
+from backport.guests.parsers.tree import Case, CaseOutcome, Ended, Outcome, SuiteResult
+from backport.shell import proving
+from backport.shell.session import Session
+from backport.values.errors import GuestLost
+from backport.values.events import StageFinished
+from backport.values.options import Options
+from backport.values.target import Flavour
 
 CASES = {"tc_dock": ("open", "close")}
 

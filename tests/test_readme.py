@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from backport import rules
-from backport.cache import Cache
-from backport.cli import COMMANDS, GROUPS
-from backport.errors import Exit
-from backport.rundir import latest
+from backport.doors.cache import Cache
+from backport.doors.rundir import latest
+from backport.readers import rules
+from backport.shell.cli import COMMANDS, GROUPS
+from backport.values.errors import Exit
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

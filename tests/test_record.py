@@ -8,8 +8,8 @@ from enum import StrEnum
 import pytest
 from sample_record import PASSED_RUN, STOPPED_RUN, sample
 
-from backport.errors import Exit, UsageError
-from backport.record import Gate, RecordError, RunRecord, Stage, Suite, outcome_of
+from backport.values.errors import Exit, UsageError
+from backport.values.record import Gate, RecordError, RunRecord, Stage, Suite, outcome_of
 
 PROMISED = (
     "outcome exit_code series target base upstream branch head tree picks gates config build tests"

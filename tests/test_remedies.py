@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 from kernelish import BASE_C, change, make_tree, rule
 
-from backport.definitions import Defined
-from backport.explain import Explained, Explanation, Settled
-from backport.gates.credit import By
-from backport.git import Git
-from backport.identifiers import Kind
-from backport.lacks import Lack
-from backport.remedies import (
+from backport.advice.explain import Explained, Explanation, Settled
+from backport.advice.remedies import (
     Advice,
     Means,
     Remedy,
@@ -23,7 +18,12 @@ from backport.remedies import (
     needs_of,
     shim,
 )
-from backport.rule import Insert, Rewrite, Shim, Substitution
+from backport.doors.git import Git
+from backport.gates.credit import By
+from backport.gates.definitions import Defined
+from backport.picking.lacks import Lack
+from backport.readers.identifiers import Kind
+from backport.values.rule import Insert, Rewrite, Shim, Substitution
 
 REWRITE = rule(Rewrite((Substitution("a", "b"),)), id="renamed")
 USED = "\treturn dock_newer(dock);\n"

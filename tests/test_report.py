@@ -9,8 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from sample_record import PASSED_RUN, STOPPED_RUN, sample, suite
 
-from backport.record import Adaptation, Case, Failure, Gate, LeftOut, RunRecord, Suite
-from backport.report import (
+from backport.output.report import (
     case_rows,
     code,
     escape_markdown,
@@ -18,7 +17,8 @@ from backport.report import (
     render_markdown,
     write_report,
 )
-from backport.summary import columns
+from backport.output.summary import columns
+from backport.values.record import Adaptation, Case, Failure, Gate, LeftOut, RunRecord, Suite
 
 VOID = {"meta", "br"}
 SECTIONS = [

@@ -7,10 +7,7 @@ from collections import Counter
 import pytest
 from kernelish import rule
 
-from backport.conflict import Region
-from backport.csource import split_text
-from backport.errors import RuleError
-from backport.resolve import (
+from backport.picking.resolve import (
     PathWork,
     adapt_incoming,
     demand_fired,
@@ -18,7 +15,10 @@ from backport.resolve import (
     settle_regions,
     symbols_of,
 )
-from backport.rule import (
+from backport.values.conflict import Region
+from backport.values.csource import split_text
+from backport.values.errors import RuleError
+from backport.values.rule import (
     Additive,
     Edit,
     Insert,

@@ -9,12 +9,12 @@ import pytest
 from kernelish import rule
 from minikernel import SERIES, TARGET, known_world
 
-from backport import rulecheck
-from backport.errors import Exit, Place
-from backport.ground import Absence
-from backport.rule import Additive, Edit, Question, Substitution
-from backport.series import Role, Series, SeriesCommit
-from backport.version import Range, Version
+from backport.advice import rulecheck
+from backport.picking.ground import Absence
+from backport.values.errors import Exit, Place
+from backport.values.rule import Additive, Edit, Question, Substitution
+from backport.values.series import Role, Series, SeriesCommit
+from backport.values.version import Range, Version
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backport.errors import Exit, ManifestError, RuleError
-from backport.rule import (
+from backport.readers.rules import read_rules
+from backport.values.errors import Exit, ManifestError, RuleError
+from backport.values.rule import (
     Additive,
     At,
     Edit,
@@ -21,8 +22,7 @@ from backport.rule import (
     Substitution,
     Take,
 )
-from backport.rules import read_rules
-from backport.version import Range, Version
+from backport.values.version import Range, Version
 
 GOOD = """\
 cause = "context drift"

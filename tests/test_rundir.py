@@ -14,15 +14,15 @@ from dataclasses import replace
 import pytest
 from sample_record import PASSED_RUN
 
-from backport import rundir
-from backport.errors import Exit, Unavailable, UsageError
-from backport.record import Base, Failure, RecordError
-from backport.rundir import Lock, RunDir
+from backport.doors import rundir
+from backport.doors.rundir import Lock, RunDir
+from backport.values.errors import Exit, Unavailable, UsageError
+from backport.values.record import Base, Failure, RecordError
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from backport.rundir import RunDir
+from backport.doors.rundir import RunDir
 run = RunDir.open(Path(sys.argv[1]), "netkit", "debian-6.1", "backport run netkit")
 print(run.path, flush=True)
 time.sleep(60)

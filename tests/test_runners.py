@@ -14,10 +14,10 @@ import fake_qemu
 import pytest
 
 import backport
-from backport.errors import ToolMissing, Unavailable
-from backport.parsers.tree import Ended
-from backport.runners import RUNNERS, BootRequest
-from backport.runners.qemu import QemuRunner, version
+from backport.guests.parsers.tree import Ended
+from backport.guests.runners import RUNNERS, BootRequest
+from backport.guests.runners.qemu import QemuRunner, version
+from backport.values.errors import ToolMissing, Unavailable
 
 FAST = QemuRunner("test", accel="tcg", cpu="max", patience=1.0)
 DONE = "[    1.0] @@backport done@@\\r"
@@ -117,7 +117,7 @@ def test_nothing_survives_kill_9_and_the_log_keeps_what_was_said(tmp_path, monke
     calls = fake_qemu.install(tmp_path, monkeypatch, "echo said before; sleep 60")
     script = (
         "import sys; from pathlib import Path\n"
-        "from backport.runners import BootRequest, RUNNERS\n"
+        "from backport.guests.runners import BootRequest, RUNNERS\n"
         "paths = [Path(p) for p in sys.argv[1:]]\n"
         "RUNNERS['tcg'].run(BootRequest(*paths), lambda line: print(line, flush=True))\n"
     )

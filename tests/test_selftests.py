@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 from fake_elf import build
 
-from backport import process, selftests
-from backport.cache import Cache
-from backport.errors import BuildFailed, ToolMissing, Unavailable, UsageError
-from backport.events import silent
-from backport.git import Git
-from backport.selftests import (
+from backport.doors import process
+from backport.doors.cache import Cache
+from backport.doors.git import Git
+from backport.guests import selftests
+from backport.guests.selftests import (
     BPF,
     SUITES,
     SelftestsRequest,
@@ -27,6 +26,8 @@ from backport.selftests import (
     list_cases,
     write_slice,
 )
+from backport.values.errors import BuildFailed, ToolMissing, Unavailable, UsageError
+from backport.values.events import silent
 
 TEST_SOURCE = """\
 // a test
@@ -167,8 +168,8 @@ def test_a_second_run_waits_for_the_compilers_that_a_killed_one_left(tmp_path, r
     script = tmp_path / "killed.py"
     script.write_text(
         "import sys, os; from pathlib import Path\n"
-        "from backport import selftests; from backport.cache import Cache\n"
-        "from backport.git import Git; from backport.selftests import *\n"
+        "from backport.guests import selftests; from backport.doors.cache import Cache\n"
+        "from backport.doors.git import Git; from backport.guests.selftests import *\n"
         "selftests.TOOLS, selftests.COMPILERS = (), ('make',)\n"
         "store, tree, vmlinux, cache = sys.argv[1:]\n"
         "demo = Suite('tc_demo', ('prog_tests/tc_demo.c', 'progs/demo.c'), 2)\n"
@@ -254,7 +255,7 @@ def test_children_die_with_the_process_that_started_them(tmp_path):
     """A guest must not run on after kill -9 of the tool that reads it."""
     script = tmp_path / "parent.py"
     script.write_text(
-        "from backport import process\n"
+        "from backport.doors import process\n"
         "with process.spawned(['sleep', '300']) as child:\n"
         "    print(child.pid, flush=True)\n"
         "    child.wait()\n"
@@ -275,7 +276,7 @@ def python_env() -> dict[str, str]:
     paths = os.pathsep.join(p for p in sys.path if p)
     return {
         **os.environ,
-        "PYTHONPATH": f"{Path(selftests.__file__).parent.parent}{os.pathsep}{paths}",
+        "PYTHONPATH": f"{Path(selftests.__file__).parents[2]}{os.pathsep}{paths}",
     }
 
 

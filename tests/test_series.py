@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from backport.errors import ManifestError, Place
-from backport.series import LeftOut, Role, Series, SeriesCommit, check, resolve_fixes
-from backport.version import Version
+from backport.values.errors import ManifestError, Place
+from backport.values.series import LeftOut, Role, Series, SeriesCommit, check, resolve_fixes
+from backport.values.version import Version
 
 A, B, C, D = (digit * 40 for digit in "abcd")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from backport.doctor import ALL, needs
+from backport.shell.doctor import ALL, needs
 
 MAKEFILE = (Path(__file__).resolve().parents[1] / "Makefile").read_text("utf-8")
 PACKAGES = set(

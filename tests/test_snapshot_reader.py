@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backport.errors import ManifestError
-from backport.snapshot import Elsewhere, LeftOutPaths, read_snapshot
-from backport.target import DebianSource
+from backport.readers.snapshot import Elsewhere, LeftOutPaths, read_snapshot
+from backport.values.errors import ManifestError
+from backport.values.target import DebianSource
 
 GOOD = """\
 mentions = '\\bdock(er)?_[a-z]+'

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from treekit import KERNEL, same_tree, tar_bytes, tree_by_git, write_tree
 
-from backport.cache import Cache
-from backport.errors import UsageError
-from backport.events import Progress, silent
-from backport.intake import SourceFile
+from backport.doors.cache import Cache
+from backport.doors.store import Store
+from backport.readers.intake import SourceFile
 from backport.sources import directory, obtain
-from backport.store import Store
-from backport.target import DirectorySource, TarballSource, Tree
+from backport.values.errors import UsageError
+from backport.values.events import Progress, silent
+from backport.values.target import DirectorySource, TarballSource, Tree
 
 
 def take(tmp_path: Path, top: Path, emit=silent) -> Tree:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from treekit import KERNEL, git, make_repo, write_tree
 
-from backport.cache import Cache
-from backport.errors import Unavailable, UsageError
-from backport.events import Note, silent
-from backport.git import Git
+from backport.doors.cache import Cache
+from backport.doors.git import Git
+from backport.doors.store import Store
 from backport.sources import giturl, localrepo, obtain, spec_from_path
-from backport.store import Store
-from backport.target import (
+from backport.values.errors import Unavailable, UsageError
+from backport.values.events import Note, silent
+from backport.values.target import (
     DirectorySource,
     GitSource,
     LocalRepoSource,

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from treekit import KERNEL, same_tree, tar_bytes, tree_by_git, write_tree
 
-from backport.cache import Cache
-from backport.errors import UsageError
-from backport.events import silent
-from backport.intake import SourceFile
+from backport.doors.cache import Cache
+from backport.doors.store import Store
+from backport.readers.intake import SourceFile
 from backport.sources import obtain, tarball
-from backport.store import Store
-from backport.target import TarballSource, Tree
+from backport.values.errors import UsageError
+from backport.values.events import silent
+from backport.values.target import TarballSource, Tree
 
 
 def zstd(data: bytes) -> bytes:

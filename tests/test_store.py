@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from treekit import KERNEL, git, tree_by_git, write_tree
 
-from backport import process
-from backport.cache import Cache
-from backport.errors import Unavailable, UsageError
-from backport.events import Note, Progress, silent
-from backport.git import Git
-from backport.intake import SourceFile
-from backport.store import Origin, Store
+from backport.doors import process
+from backport.doors.cache import Cache
+from backport.doors.git import Git
+from backport.doors.store import Origin, Store
+from backport.readers.intake import SourceFile
+from backport.values.errors import Unavailable, UsageError
+from backport.values.events import Note, Progress, silent
 
 ORIGIN = Origin("test-1", "a test", "small 1-2", "ab" * 32)
 
@@ -211,9 +211,9 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from treekit import KERNEL
-from backport.cache import Cache
-from backport.events import silent
-from backport.store import Origin, Store
+from backport.doors.cache import Cache
+from backport.values.events import silent
+from backport.doors.store import Origin, Store
 
 def source():
     yield from KERNEL

@@ -6,10 +6,10 @@ import pytest
 from kernelish import make_tree
 from minikernel import RULE, make_world
 
-from backport.errors import Exit
+from backport.doors.git import Git
 from backport.gates.symbols import Request, Step, check
-from backport.git import Git
-from backport.identifiers import Kind, blanked, defined_in, fields_in, uses
+from backport.readers.identifiers import Kind, blanked, defined_in, fields_in, uses
+from backport.values.errors import Exit
 
 BASE = {
     "include/linux/dock.h": """\

@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import pytest
 
-from backport.errors import ManifestError
-from backport.tomlfile import Table, load, loads
-from backport.version import Version
+from backport.readers.tomlfile import Table, load, loads
+from backport.values.errors import ManifestError
+from backport.values.version import Version
 
 SAMPLE = '''# a comment with [brackets] and = signs
 title = "a # b"

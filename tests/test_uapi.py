@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from kernelish import change, drop, make_tree
 
-from backport.errors import GateFailed, ManifestError
+from backport.doors.git import Entry, Git
 from backport.gates.uapi import compare, read_uapi
-from backport.git import Entry, Git
-from backport.judging import headers_of
+from backport.shell.judging import headers_of
+from backport.values.errors import GateFailed, ManifestError
 
 HEADER = "include/uapi/linux/toy_abi.h"
 UPSTREAM = """

@@ -9,15 +9,15 @@ import time
 import pytest
 from gitserver import big_repo, commit_all, git, path_of, served, subject_of, text_of
 
-from backport.errors import ManifestError, Place, Unavailable, UsageError
-from backport.events import Note, Progress, silent
-from backport.git import Git
-from backport.series import Role, Series, SeriesCommit
+from backport.doors.git import Git
 from backport.upstreams import UPSTREAMS, Request
 from backport.upstreams.gitrepo import DEFAULT_URLS, REFS, GitUpstream
 from backport.upstreams.objects import all_objects, compare_trees, read_objects
 from backport.upstreams.remote import Fetched, human_size
-from backport.version import Version
+from backport.values.errors import ManifestError, Place, Unavailable, UsageError
+from backport.values.events import Note, Progress, silent
+from backport.values.series import Role, Series, SeriesCommit
+from backport.values.version import Version
 
 pytestmark = pytest.mark.slow
 

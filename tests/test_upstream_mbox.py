@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from gitserver import commit_all, git
 
-from backport.errors import ManifestError, Place, UsageError
-from backport.events import Note, silent
-from backport.git import Entry, Git
-from backport.pick import Target, pick
-from backport.series import Role, Series, SeriesCommit
+from backport.doors.git import Entry, Git
+from backport.picking.pick import Target, pick
 from backport.upstreams import UPSTREAMS, Request
 from backport.upstreams.mail import find_mails, read_patch, upstream_shas
 from backport.upstreams.mbox import CONTEXT, MboxUpstream
-from backport.version import Version
+from backport.values.errors import ManifestError, Place, UsageError
+from backport.values.events import Note, silent
+from backport.values.series import Role, Series, SeriesCommit
+from backport.values.version import Version
 
 ME = ("-c", "user.name=x", "-c", "user.email=x@example.org")
 BASE = "".join(f"int line_{i};\n" for i in range(40))

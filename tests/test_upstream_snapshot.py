@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from kernelish import OTHER_SHA, SHA, drop, files_of, make_tree
 
-from backport.errors import ManifestError
-from backport.events import silent
-from backport.git import Git
-from backport.series import Role, Series, SeriesCommit
-from backport.snapshot import read_snapshot
+from backport.doors.git import Git
+from backport.readers.snapshot import read_snapshot
 from backport.upstreams.snapshot import SnapshotUpstream, cut_key, cut_series
-from backport.version import Version
+from backport.values.errors import ManifestError
+from backport.values.events import silent
+from backport.values.series import Role, Series, SeriesCommit
+from backport.values.version import Version
 
 OLDER = {
     "net/core.c": "int core(void)\n{\n\treturn old;\n}\n\nint keep(void)\n{\n\treturn 1;\n}\n",

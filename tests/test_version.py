@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backport.version import Range, Version
+from backport.values.version import Range, Version
 
 
 @pytest.mark.parametrize(

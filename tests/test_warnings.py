@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backport.warnings import (
+from backport.readers.warnings import (
     BuildWarning,
     Ledger,
     compare,

@@ -8,8 +8,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from backport.intake import PROGRAM, SYMLINK, SourceFile
-from backport.target import Tree
+from backport.readers.intake import PROGRAM, SYMLINK, SourceFile
+from backport.values.target import Tree
 
 MAKEFILE = b"VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 7\nEXTRAVERSION =\nNAME = Small\n"
 

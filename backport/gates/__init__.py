@@ -1,1 +1,1 @@
-"""Checks that a result must pass before the next step may trust it."""
+"""Gates on a picked series: what each result must pass before the next step trusts it."""

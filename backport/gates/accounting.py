@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from backport.cparse import outline
-from backport.csource import Lines
-from backport.rule import LineDelta, add_deltas, line_delta
+from backport.readers.cparse import outline
+from backport.values.csource import Lines
+from backport.values.rule import LineDelta, add_deltas, line_delta
 
 
 @dataclass(frozen=True)

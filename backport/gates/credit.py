@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backport.identifiers import Kind, blanked, defined_in, included_in
-from backport.rule import Adaptation, Shim
+from backport.readers.identifiers import Kind, blanked, defined_in, included_in
+from backport.values.rule import Adaptation, Shim
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 

@@ -10,9 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from backport.cparse import errors, outline
-from backport.csource import Lines
 from backport.gates.accounting import Sides
+from backport.readers.cparse import errors, outline
+from backport.values.csource import Lines
 
 SUFFIXES = (".c", ".h")
 _DIRECTIVE = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b")

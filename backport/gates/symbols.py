@@ -17,11 +17,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from backport.csource import split_lines
-from backport.errors import GateFailed
+from backport.doors.git import Git
 from backport.gates.credit import Brought, By, Credit, credited
-from backport.git import Git
-from backport.identifiers import Kind, Use, defined_in, fields_in, uses, words_of
+from backport.readers.identifiers import Kind, Use, defined_in, fields_in, uses, words_of
+from backport.values.csource import split_lines
+from backport.values.errors import GateFailed
 
 SUFFIXES = (".c", ".h")
 # Code that is no part of the kernel, and text that is no code.

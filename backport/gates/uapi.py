@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backport import process
-from backport.cparse import locate
-from backport.csource import join_lines, split_lines
-from backport.errors import GateFailed
-from backport.git import Git
-from backport.tomlfile import Table, load
+from backport.doors import process
+from backport.doors.git import Git
+from backport.readers.cparse import locate
+from backport.readers.tomlfile import Table, load
+from backport.values.csource import join_lines, split_lines
+from backport.values.errors import GateFailed
 
 PREFIX = "include/uapi/"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from backport.cache import Cache
-from backport.events import Emit
+from backport.doors.cache import Cache
+from backport.doors.store import Store
 from backport.sources import debian, directory, giturl, localrepo, tarball
 from backport.sources.locate import spec_from_path
-from backport.store import Store
-from backport.target import (
+from backport.values.events import Emit
+from backport.values.target import (
     DebianSource,
     DirectorySource,
     GitSource,

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backport import files, process
-from backport.errors import BackportError, ToolMissing, Unavailable, UsageError
+from backport.doors import files, process
+from backport.values.errors import BackportError, ToolMissing, Unavailable, UsageError
 
 MIRROR, SECURITY_MIRROR = "BACKPORT_DEBIAN_MIRROR", "BACKPORT_DEBIAN_SECURITY_MIRROR"
 KEYRING = "BACKPORT_DEBIAN_KEYRING"

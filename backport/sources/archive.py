@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backport import files, process
-from backport.cache import Cache
-from backport.errors import BackportError, Unavailable, UsageError
-from backport.events import Emit, Note, Progress, silent
+from backport.doors import files, process
+from backport.doors.cache import Cache
 from backport.sources import apt
 from backport.sources.records import FRESH_SECONDS, Records
+from backport.values.errors import BackportError, Unavailable, UsageError
+from backport.values.events import Emit, Note, Progress, silent
 
 STAGE = "download"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from backport import process
-from backport.cache import Cache
-from backport.errors import UsageError
-from backport.events import Emit
-from backport.intake import SourceFile
+from backport.doors import process
+from backport.doors.cache import Cache
+from backport.doors.store import Origin, Store
+from backport.readers.intake import SourceFile
 from backport.sources import tarstream
 from backport.sources.archive import Archive, Package
-from backport.store import Origin, Store
-from backport.target import DebianSource, Tree
+from backport.values.errors import UsageError
+from backport.values.events import Emit
+from backport.values.target import DebianSource, Tree
 
 
 def obtain(spec: DebianSource, store: Store, cache: Cache, emit: Emit, refresh: bool) -> Tree:

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backport import intake
-from backport.cache import Cache
-from backport.errors import UsageError
-from backport.events import Emit
-from backport.intake import PROGRAM, REGULAR, SYMLINK, SourceFile
-from backport.store import Origin, Store
-from backport.target import DirectorySource, Tree
+from backport.doors.cache import Cache
+from backport.doors.store import Origin, Store
+from backport.readers import intake
+from backport.readers.intake import PROGRAM, REGULAR, SYMLINK, SourceFile
+from backport.values.errors import UsageError
+from backport.values.events import Emit
+from backport.values.target import DirectorySource, Tree
 
 CLOCK_STEP = 0.02  # seconds: two changes closer than that may carry the same time
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from backport.errors import BackportError, Unavailable, UsageError
-from backport.events import Emit, Progress
-from backport.git import Git
-from backport.process import ProcessFailed
-from backport.store import STAGE
+from backport.doors.git import Git
+from backport.doors.process import ProcessFailed
+from backport.doors.store import STAGE
+from backport.values.errors import BackportError, Unavailable, UsageError
+from backport.values.events import Emit, Progress
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 INBOX_REF = "refs/backport/import"  # not below refs/heads: an annotated tag may come

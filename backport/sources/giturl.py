@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from backport.cache import Cache
-from backport.errors import Unavailable, UsageError
-from backport.events import Emit, Note
-from backport.git import Git
-from backport.process import ProcessFailed
+from backport.doors.cache import Cache
+from backport.doors.git import Git
+from backport.doors.process import ProcessFailed
+from backport.doors.store import Origin, Store
 from backport.sources.gitfetch import FULL_SHA, fetcher, trouble, user_config
 from backport.sources.records import Records
-from backport.store import Origin, Store
-from backport.target import GitSource, Tree
+from backport.values.errors import Unavailable, UsageError
+from backport.values.events import Emit, Note
+from backport.values.target import GitSource, Tree
 
 _REF = re.compile(r"[A-Za-z0-9_][\w./+@{}=-]*")
 # git's own order (gitrevisions(7)): a tag wins over a branch of the same name.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backport.cache import Cache
-from backport.errors import UsageError
-from backport.events import Emit, Note
-from backport.git import Git
-from backport.process import ProcessFailed
+from backport.doors.cache import Cache
+from backport.doors.git import Git
+from backport.doors.process import ProcessFailed
+from backport.doors.store import STAGE, Origin, Store
 from backport.sources.gitfetch import fetcher, trouble, user_config
-from backport.store import STAGE, Origin, Store
-from backport.target import LocalRepoSource, Tree
+from backport.values.errors import UsageError
+from backport.values.events import Emit, Note
+from backport.values.target import LocalRepoSource, Tree
 
 
 def obtain(spec: LocalRepoSource, store: Store, cache: Cache, emit: Emit, refresh: bool) -> Tree:

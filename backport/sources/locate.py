@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backport.errors import UsageError
 from backport.sources import localrepo, tarball
-from backport.target import DirectorySource, LocalRepoSource, SourceSpec, TarballSource
+from backport.values.errors import UsageError
+from backport.values.target import DirectorySource, LocalRepoSource, SourceSpec, TarballSource
 
 
 def spec_from_path(path: Path, *, rev: str = "") -> SourceSpec:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backport import files
+from backport.doors import files
 
 FRESH_SECONDS = 24 * 3600
 

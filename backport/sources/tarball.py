@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from backport import process
-from backport.cache import Cache
-from backport.errors import UsageError
-from backport.events import Emit
-from backport.intake import SourceFile
+from backport.doors import process
+from backport.doors.cache import Cache
+from backport.doors.store import Origin, Store
+from backport.readers.intake import SourceFile
 from backport.sources import tarstream
 from backport.sources.records import Records
-from backport.store import Origin, Store
-from backport.target import TarballSource, Tree
+from backport.values.errors import UsageError
+from backport.values.events import Emit
+from backport.values.target import TarballSource, Tree
 
 # name ends with: the program that unpacks it to its output, its options, its Debian package
 UNPACKERS: dict[str, tuple[tuple[str, ...], str]] = {

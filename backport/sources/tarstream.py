@@ -6,8 +6,8 @@ import tarfile
 from collections.abc import Iterator
 from typing import IO
 
-from backport.errors import UsageError
-from backport.intake import PROGRAM, REGULAR, SYMLINK, SourceFile
+from backport.readers.intake import PROGRAM, REGULAR, SYMLINK, SourceFile
+from backport.values.errors import UsageError
 
 CHUNK = 1 << 20
 OWNER_MAY_RUN = 0o100

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from backport.commit import Incoming
-from backport.events import Emit
-from backport.git import Git
-from backport.series import Series
+from backport.doors.git import Git
 from backport.upstreams.gitrepo import GitUpstream
 from backport.upstreams.mbox import MboxUpstream
+from backport.values.commit import Incoming
+from backport.values.events import Emit
+from backport.values.series import Series
 
 
 class Upstream(Protocol):

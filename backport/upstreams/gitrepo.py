@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from backport import files
-from backport.commit import Incoming, Person
-from backport.errors import ManifestError, UsageError
-from backport.events import Emit, Note
-from backport.git import Change, CommitInfo, Entry, Git, parse_commit
-from backport.process import ProcessFailed
-from backport.series import Series, SeriesCommit
+from backport.doors import files
+from backport.doors.git import Change, CommitInfo, Entry, Git, parse_commit
+from backport.doors.process import ProcessFailed
 from backport.upstreams.objects import NO_LAZY_FETCH, RawObject, compare_trees, read_objects
 from backport.upstreams.remote import STAGE, Fetched, RemoteObjects
+from backport.values.commit import Incoming, Person
+from backport.values.errors import ManifestError, UsageError
+from backport.values.events import Emit, Note
+from backport.values.series import Series, SeriesCommit
 
 # Mainline has every commit of a series; the stable trees have what was reverted or never got there.
 DEFAULT_URLS = (

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backport.commit import Person
-from backport.errors import UsageError
-from backport.git import Git
-from backport.process import Completed
+from backport.doors.git import Git
+from backport.doors.process import Completed
+from backport.values.commit import Person
+from backport.values.errors import UsageError
 
 SUFFIXES = (".patch", ".eml", ".mail", ".mbox")
 

@@ -16,16 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backport.commit import Incoming, Person
-from backport.csource import join_lines, split_lines
-from backport.errors import ManifestError, UsageError
-from backport.events import Emit, Note
-from backport.git import Entry, Git
-from backport.hunks import FileDiff, read_diff
-from backport.placing import place, rebuilt
-from backport.process import Completed
-from backport.series import Series, SeriesCommit
+from backport.doors.git import Entry, Git
+from backport.doors.process import Completed
+from backport.readers.hunks import FileDiff, read_diff
+from backport.readers.placing import place, rebuilt
 from backport.upstreams.mail import Patch, find_mails, read_patch
+from backport.values.commit import Incoming, Person
+from backport.values.csource import join_lines, split_lines
+from backport.values.errors import ManifestError, UsageError
+from backport.values.events import Emit, Note
+from backport.values.series import Series, SeriesCommit
 
 STAGE = "upstream"
 

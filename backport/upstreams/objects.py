@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from backport.git import TREE_MODE, Change, Entry, Git
+from backport.doors.git import TREE_MODE, Change, Entry, Git
 
 # A partial clone fetches what it lacks as soon as somebody looks: with no transport it cannot.
 NO_LAZY_FETCH = {"GIT_ALLOW_PROTOCOL": "none"}

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backport.errors import BackportError, Unavailable, UsageError
-from backport.events import Emit, Note, Progress
-from backport.git import Git
-from backport.process import ProcessFailed
+from backport.doors.git import Git
+from backport.doors.process import ProcessFailed
 from backport.upstreams.objects import RawObject, all_objects, read_objects
+from backport.values.errors import BackportError, Unavailable, UsageError
+from backport.values.events import Emit, Note, Progress
 
 STAGE = "upstream"
 

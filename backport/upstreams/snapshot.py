@@ -13,16 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from backport import files
-from backport.commit import Incoming, Person
-from backport.csource import join_lines, split_lines
-from backport.cut import Edit, Hunk, apply_edits, demand_modest, edits_of, parse_hunks
-from backport.errors import GateFailed, ManifestError, Place
-from backport.events import Emit, Note
-from backport.git import FILE_MODE, Entry, Git
-from backport.series import Series
-from backport.snapshot import Snapshot, SnapshotCommit, read_snapshot
-from backport.target import Tree
+from backport.doors import files
+from backport.doors.git import FILE_MODE, Entry, Git
+from backport.readers.cut import Edit, Hunk, apply_edits, demand_modest, edits_of, parse_hunks
+from backport.readers.snapshot import Snapshot, SnapshotCommit, read_snapshot
+from backport.values.commit import Incoming, Person
+from backport.values.csource import join_lines, split_lines
+from backport.values.errors import GateFailed, ManifestError, Place
+from backport.values.events import Emit, Note
+from backport.values.series import Series
+from backport.values.target import Tree
 
 # The same for everyone, so that the ids are the same on every machine.
 CUTTER = Person("backport snapshot", "backport@localhost", "946684800 +0000")

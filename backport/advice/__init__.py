@@ -1,0 +1,1 @@
+"""Advice: why a difference is there, the ways out with their costs, and who would miss a rule."""

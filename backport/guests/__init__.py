@@ -1,0 +1,1 @@
+"""Guests: selftests, initramfs, boots under QEMU, and what the console says."""

@@ -1,0 +1,1 @@
+"""Learning: a resolution made by hand becomes the smallest rules that make it again."""

@@ -1,0 +1,1 @@
+"""Output: reports, tables and series for people and programs."""

@@ -1,0 +1,1 @@
+"""Readers: text or bytes in, values out. Errors name file, line and key."""

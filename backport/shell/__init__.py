@@ -1,0 +1,1 @@
+"""Shell: the command line, the pipeline, and the one console."""

@@ -1,0 +1,95 @@
+"""Commands that look at what is there: status, report, export, doctor."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backport.doors.cache import Cache
+from backport.doors.rundir import Found, list_runs
+from backport.doors.store import Store
+from backport.output.report import write_report
+from backport.output.summary import summary
+from backport.shell import doctor as examination
+from backport.shell.commands import common
+from backport.shell.commands.common import say, say_json
+from backport.shell.delivery import export_series
+from backport.values.errors import UsageError
+
+RunName = Annotated[str, typer.Argument(help="A run: its id or folder [the newest].")]
+
+
+def status(
+    run: RunName = "",
+    all_: Annotated[bool, typer.Option("--all", help="List every run.")] = False,
+    json: common.Json = False,
+) -> None:
+    """Show the newest run, one run, or all of them."""
+    if all_:
+        found = list_runs(Cache.default().runs)
+        if json:
+            say_json([_row(item) for item in found])
+        else:
+            say("\n".join(_line(item) for item in found) or "there are no runs yet")
+        return
+    chosen = common.chosen_run(run)
+    if json:
+        say_json(chosen.record.to_json())
+    else:
+        say(summary(chosen.record, chosen.path))
+
+
+def report(run: RunName = "", json: common.Json = False) -> None:
+    """Write report.md and report.html of a run and print where they are."""
+    chosen = common.chosen_run(run)
+    paths = {name: str(p) for name, p in write_report(chosen.record, chosen.path).items()}
+    if json:
+        say_json(paths)
+    else:
+        say("\n".join(paths.values()))
+
+
+def export(
+    run: RunName = "",
+    form: Annotated[str, typer.Option("--format", help="The form: patches.")] = "patches",
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path(
+        "patches-out"
+    ),
+    json: common.Json = False,
+) -> None:
+    """Export the series of a run, and prove with git am that it applies."""
+    chosen = common.chosen_run(run)
+    if not chosen.record.head:
+        raise UsageError(f"{chosen.path.name}: this run picked nothing", hint="backport pick")
+    names = export_series(Store(Cache.default()).git, chosen.record, form, output)
+    record = chosen.record
+    if json:
+        say_json({"folder": str(output), "files": names, "head": record.head, "tree": record.tree})
+    else:
+        say(
+            "\n".join([*(str(output / name) for name in names), f"git am gives tree {record.tree}"])
+        )
+
+
+def doctor(json: common.Json = False) -> None:
+    """Look for every tool that the commands need, and say how to install what is missing."""
+    found = examination.examine(cache=Cache.default().root)
+    if json:
+        say_json([asdict(item) for item in found])
+    else:
+        say(examination.render(found))
+    examination.require(found)
+
+
+def _row(item: Found) -> dict[str, object]:
+    r = item.record
+    return {"id": r.id, "series": r.series, "target": r.target, "outcome": r.outcome,
+            "started": r.started, "seconds": r.seconds, "folder": str(item.path)}  # fmt: skip
+
+
+def _line(item: Found) -> str:
+    r = item.record
+    return f"{r.id}  {r.series:10} {r.target:14} {r.outcome:12} {r.seconds:8.1f} s"
