@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -115,6 +116,13 @@ def test_every_module_is_in_a_room_and_every_room_says_what_it_holds():
     assert {room(m) for m in modules()} - {"__init__"} == set(ROOMS)
     assert [r for r in ROOMS if not ast.get_docstring(tree_of(r))] == []
     assert sorted(p.name for p in ROOT.glob("*.py")) == ["__init__.py"]
+
+
+def test_the_readme_lists_the_rooms_in_their_order():
+    text = ROOT.parent.joinpath("README.md").read_text(encoding="utf-8")
+    table = text.partition("| room of `backport/` |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert tuple(re.findall(r"`(\w+)`", " ".join(cells))) == ROOMS
 
 
 def test_imports_go_up_the_rooms_only():
