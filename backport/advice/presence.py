@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from backport.advice.lineage import History, NotTold, is_ancestor, telling
 from backport.doors.git import Git
+from backport.readers.citations import stands_for
 from backport.values.csource import split_lines
 from backport.values.gitformat import Patch
 from backport.values.version import Version
 
-# How stable trees and `git cherry-pick -x` name the commit that one stands for.
-_CITED = re.compile(
-    r"^\s*\[?\s*(?:[Uu]pstream commit|commit|\(cherry picked from commit)\s+([0-9a-f]{12,40})\b",
-    re.M,
-)
 CITING = 5000  # commits of the target that are read for what they cite
 
 
@@ -57,7 +53,7 @@ class Target:
         self._here = here
         self._history = history
         self._home = Git(here.home) if here.home else None
-        self._base = _release_of(history, here.version)
+        self._base = release_of(history, here.version)
         self._cited: dict[str, frozenset[str]] = {}
         self._lines: dict[str, frozenset[str]] = {}
 
@@ -87,20 +83,15 @@ class Target:
 
     def _cites(self, path: str) -> frozenset[str]:
         if path not in self._cited:
-            form = ("log", f"-n{CITING}", "--format=%B", self._here.rev, "--", path)
+            form = ("log", "-z", f"-n{CITING}", "--format=%B", self._here.rev, "--", path)
             text = self._home.run(*form, check=False).text if self._home else ""
-            self._cited[path] = frozenset(_CITED.findall(text))
+            said = (stands_for(message) for message in text.split("\0"))
+            self._cited[path] = frozenset(c.sha for cited in said for c in cited)
         return self._cited[path]
 
     def _by_content(self, patch: Patch | None, path: str) -> Presence:
-        """Of the lines that it adds how many are there, or how many that it takes out are gone."""
-        added = [line for line in patch.added if telling(line)] if patch else []
-        removed = [line for line in patch.removed if telling(line)] if patch else []
-        here = self._lines_of(path)
-        if added:
-            return Presence(sum(line in here for line in added), len(added), "by content")
-        gone = sum(line not in here for line in removed)
-        return Presence(gone, len(removed), "by content" if removed else "it tells nothing")
+        sides = (patch.added, patch.removed) if patch else ((), ())
+        return by_content(*sides, self._lines_of(path))
 
     def _lines_of(self, path: str) -> frozenset[str]:
         if path not in self._lines:
@@ -109,7 +100,17 @@ class Target:
         return self._lines[path]
 
 
-def _release_of(history: History, version: Version) -> str:
+def by_content(added: Sequence[str], removed: Sequence[str], here: Container[str]) -> Presence:
+    """How many lines that a change adds are there, or that it takes out are gone."""
+    brought = [line for line in added if telling(line)]
+    if brought:
+        return Presence(sum(line in here for line in brought), len(brought), "by content")
+    lost = [line for line in removed if telling(line)]
+    gone = sum(line not in here for line in lost)
+    return Presence(gone, len(lost), "by content" if lost else "it tells nothing")
+
+
+def release_of(history: History, version: Version) -> str:
     """The tag of the target's version, where it marks a kernel of that version; '' else."""
     for tag in _tags(version):
         makefile = history.git.read(tag, "Makefile") if history.git.ref(tag) else None
