@@ -68,6 +68,16 @@ def test_unknown_objects(git):
     assert git.resolve("--all") is None
 
 
+def test_what_a_command_writes_is_read_as_it_comes(git, tmp_path):
+    oids = [git.write_blob(text) for text in (b"one", b"two")]
+    feed = tmp_path / "ids"
+    feed.write_text("".join(f"{oid}\n" for oid in oids))
+    with git.reading("cat-file", "--batch", feed=feed) as out:
+        assert out.read() == b"%s blob 3\none\n%s blob 3\ntwo\n" % tuple(o.encode() for o in oids)
+    with pytest.raises(ProcessFailed, match="bad object"), git.reading("rev-list", "1" * 40) as out:
+        assert out.read() == b""
+
+
 def test_read_and_entry(git):
     t = tree(git, {"a/b.c": b"x\n", "d": b""})
     assert git.read(t, "a/b.c") == b"x\n"

@@ -136,6 +136,9 @@ def test_latest_points_at_the_newest_and_old_runs_stay(tmp_path):
             paths.append(run.path)
     assert (tmp_path / "netkit-debian-6.1" / "latest").resolve() == paths[-1]
     assert {run.path for run in rundir.list_runs(tmp_path)} == set(paths)
+    found = [run.path for run in rundir.newest(tmp_path, "netkit", "debian-6.1")]
+    assert found == sorted(paths, reverse=True)
+    assert [*rundir.newest(tmp_path, "netkit", "debian-5.10")] == []
 
 
 def test_latest_can_be_asked_for_one_target(tmp_path):

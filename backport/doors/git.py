@@ -7,9 +7,11 @@ Everything happens in a bare object store: no worktree, no index, no checkout. A
 from __future__ import annotations
 
 import binascii
+import contextlib
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import gitdb.exc
 from git import Repo as PyRepo
@@ -58,6 +60,11 @@ HERMETIC = {
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
 
+_CONFIG = (
+    *("-c", "core.attributesFile=/dev/null", "-c", "merge.renames=false"),
+    *("-c", "merge.conflictStyle=diff3", "-c", "diff.algorithm=histogram"),
+)
+
 
 class Git:
     """One repository, opened for reading and for adding objects; each command gets `env`."""
@@ -93,23 +100,18 @@ class Git:
         timeout: float | None = None,
     ) -> process.Completed:
         """Run a git command on this repository."""
-        argv = [
-            "git",
-            "--git-dir",
-            str(self.path),
-            "-c",
-            "core.attributesFile=/dev/null",
-            "-c",
-            "merge.renames=false",
-            "-c",
-            "merge.conflictStyle=diff3",
-            "-c",
-            "diff.algorithm=histogram",
-            *args,
-        ]
+        argv = ["git", "--git-dir", self.path, *_CONFIG, *args]
         return process.run(
             argv, stdin=stdin, env={**self._env, **(env or {})}, check=check, timeout=timeout
         )
+
+    @contextlib.contextmanager
+    def reading(self, *args: str | Path, feed: Path | None = None) -> Iterator[IO[bytes]]:
+        """What a git command writes, read as it comes; `feed` is a file that it reads."""
+        source: list[Sequence[str | Path]] = [("cat", "--", feed)] if feed else []
+        git = ("git", "--git-dir", self.path, *_CONFIG, *args)
+        with process.pipeline(*source, git, env=self._env) as out:
+            yield out
 
     @staticmethod
     def in_worktree(

@@ -218,7 +218,9 @@ def require(tools: Iterable[tuple[str, str]]) -> None:
 
 
 @contextlib.contextmanager
-def pipeline(*commands: Sequence[str | Path]) -> Iterator[IO[bytes]]:
+def pipeline(
+    *commands: Sequence[str | Path], env: Mapping[str, str] | None = None
+) -> Iterator[IO[bytes]]:
     """Commands joined by pipes; the block reads to its end what the last one writes.
 
     Raises `ProcessFailed` for the first that ended badly; all are killed if the block fails.
@@ -227,7 +229,7 @@ def pipeline(*commands: Sequence[str | Path]) -> Iterator[IO[bytes]]:
     try:
         source: IO[bytes] | int = subprocess.DEVNULL
         for argv in commands:
-            procs.append(_Piped(argv, stdin=source, stdout=subprocess.PIPE))
+            procs.append(_Piped(argv, stdin=source, stdout=subprocess.PIPE, env=env))
             if not isinstance(source, int):
                 source.close()
             source = procs[-1].output

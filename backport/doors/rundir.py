@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -226,12 +226,19 @@ def load(path: Path) -> Found:
 
 def list_runs(runs: Path) -> list[Found]:
     """All runs that can be read, oldest first; a folder without a whole record is passed over."""
-    found = []
-    for path in sorted(runs.glob("*/*"), key=lambda path: path.name):
+    return [*_readable(sorted(runs.glob("*/*"), key=lambda path: path.name))]
+
+
+def newest(runs: Path, series: str, target: str) -> Iterator[Found]:
+    """The runs of a series on a target, the newest first, each read when it is asked for."""
+    yield from _readable(sorted(workspace(runs, series, target).glob("*"), reverse=True))
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Found]:
+    for path in paths:
         if _ID.fullmatch(path.name) and not path.is_symlink():
             with contextlib.suppress(RecordError):
-                found.append(load(path))
-    return found
+                yield load(path)
 
 
 def latest(runs: Path, series: str = "", target: str = "") -> Found | None:
