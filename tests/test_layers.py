@@ -29,6 +29,7 @@ ROOMS = (
     "picking",
     "advice",
     "learning",
+    "audit",
     "kernel",
     "guests",
     "output",
@@ -47,6 +48,7 @@ THIRD_PARTY = {
     "unidiff": {"readers.cut"},
     "typer": {
         "shell.cli",
+        "shell.commands.audit",
         "shell.commands.common",
         "shell.commands.learn",
         "shell.commands.look",

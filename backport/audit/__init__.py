@@ -1,0 +1,1 @@
+"""Audit: what upstream did after, and about, the commits that a series or a branch has."""
