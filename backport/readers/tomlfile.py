@@ -11,6 +11,7 @@ import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -118,6 +119,19 @@ class Table:
     def boolean(self, key: str, default: bool | None = None) -> bool:
         """`true` or `false`."""
         return bool(self._typed(key, bool, default))
+
+    def day(self, key: str) -> date | None:
+        """A date, written as one or as a string; None if the key is not there."""
+        if not self.has(key):
+            return None
+        value = self._data[key]
+        if type(value) is date:
+            return value
+        try:
+            return date.fromisoformat(value)
+        except (TypeError, ValueError) as err:
+            hint = "write a date, e.g. 2027-03-31"
+            raise self.error(key, f"{value!r} is not a date", hint=hint) from err
 
     def strings(self, key: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
         """An array of strings."""
