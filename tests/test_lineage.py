@@ -19,7 +19,7 @@ from backport.advice.lineage import (
     window,
 )
 from backport.values.errors import Exit, UsageError
-from backport.values.gitformat import Touched, parse_hunks
+from backport.values.gitformat import FileDiff, Touched, parse_diffs, parse_hunks
 
 PATH = "drivers/core.c"
 
@@ -281,4 +281,26 @@ def test_hunks_by_path():
     assert parse_hunks(diff) == {
         "x.c": Touched(("kept\n", "gone\n"), ("--- new\n",)),
         "y.c": Touched((), ("y\n",)),
+    }
+
+
+def test_what_commits_do_file_by_file():
+    diff = (
+        f"\0{'a' * 40}\n\n"
+        "diff --git a/one b/one\nindex 1..2 100644\n--- a/one\n+++ b/one\n"
+        "@@ -1,3 +1,3 @@ here()\n kept\n--- gone\n+++ come\n\\ No newline at end of file\n"
+        "diff --git a/two b/two\nnew file mode 100644\n--- /dev/null\n+++ b/two\n"
+        "@@ -0,0 +1 @@\n+diff --git a/x b/x\n"
+        "diff --git a/gone b/gone\ndeleted file mode 100644\n--- a/gone\n+++ /dev/null\n"
+        "@@ -1 +0,0 @@\n-last\n"
+        "diff --git a/bin b/bin\nBinary files a/bin and b/bin differ\n"
+        f"\0{'b' * 40}\n"
+    )
+    assert parse_diffs(diff) == {
+        "a" * 40: {
+            "one": FileDiff(("kept\n",), ("-- gone\n",), ("++ come\n",), False),
+            "two": FileDiff((), (), ("diff --git a/x b/x\n",), True),
+            "gone": FileDiff((), ("last\n",), (), False),
+        },
+        "b" * 40: {},
     }

@@ -170,6 +170,39 @@ def parse_hunks(text: str) -> dict[str, Touched]:
     return {path: Touched(tuple(old), tuple(new)) for path, (old, new) in found.items()}
 
 
+@dataclass(frozen=True)
+class FileDiff:
+    """What one commit does to one file: lines with their ends, the sorts apart."""
+
+    context: tuple[str, ...]
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+    created: bool  # the file is new
+
+
+def parse_diffs(text: str) -> dict[str, dict[str, FileDiff]]:
+    """`git log -p --format=%x00%H`: what each commit does, by path."""
+    found: dict[str, dict[str, FileDiff]] = {}
+    for part in text.split("\0")[1:]:
+        oid, _, rest = part.partition("\n")
+        files = (_parse_file(one) for one in re.split(r"^(?=diff --git )", rest, flags=re.M)[1:])
+        found[oid] = dict(file for file in files if file is not None)
+    return found
+
+
+def _parse_file(text: str) -> tuple[str, FileDiff] | None:
+    head, *hunks = re.split(r"^(?=@@ )", text, flags=re.M)
+    names = re.findall(r"^(?:---|\+\+\+) [ab]/(.*?)\t?$", head, re.M)
+    if not names:
+        return None  # a change of mode, or of a binary file
+    lines: dict[str, list[str]] = {" ": [], "-": [], "+": []}
+    for hunk in hunks:
+        for line in hunk.split("\n")[1:]:
+            lines.get(line[:1], []).append(f"{line[1:]}\n")
+    context, removed, added = (tuple(lines[sign]) for sign in " -+")
+    return names[-1], FileDiff(context, removed, added, "\n--- /dev/null\n" in head)
+
+
 def parse_commit(oid: str, data: bytes) -> CommitInfo:
     """Read git's commit object format (gitformat-commit(5)); headers we do not use are skipped."""
     head, _, body = data.partition(b"\n\n")
