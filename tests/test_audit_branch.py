@@ -7,7 +7,7 @@ import subprocess
 from datetime import date
 
 import pytest
-from auditkit import fixes, lines
+from auditkit import Story, fixes, lines
 from branchkit import ANCHOR, CORE, NEW, OLD, World, core
 from minikernel import snapshot
 
@@ -239,6 +239,21 @@ def test_a_merge_cannot_be_told(world):
     side = world.add("dock: Side", files={NEW: "int side;\n"}, branch="topic")
     merge = world.add("Merge branch 'topic'", fixes(world.list), extra=side)
     assert world.state(merge) == (State.UNKNOWN, "it has no change of its own")
+
+
+def test_a_clone_without_the_contents_of_files(world, tmp_path):
+    fix = world.add("dock: Fix the list", fixes(world.list), ANCHOR)
+    world.story.git.run("config", "uploadpack.allowFilter", "true")
+    source, partial = f"file://{world.story.path}", str(tmp_path / "partial.git")
+    argv = ["git", "clone", "-q", "--bare", "--filter=blob:none", source, partial]
+    subprocess.run(argv, check=True)
+    own = Story(tmp_path / "own.git")
+    sha = own.add("a branch of our own", f"[ Upstream commit {world.list} ]", {CORE: OLD + "x;\n"})
+    branch = Branch(own.path, sha)
+    found = audit_branch(Asking(partial), branch, tmp_path / "cache", silent)
+    [item] = found.items
+    assert (item.finding.sha, item.standing.state) == (fix, State.UNKNOWN)
+    assert "--refetch" in item.standing.why and item.undecided
 
 
 # -- decisions and vulnerabilities

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backport.doors.git import Change, Entry, Git
+from backport.doors.process import ProcessFailed
 from backport.upstreams.objects import read_objects
 from backport.values.csource import split_lines
 from backport.values.gitformat import parse_change
@@ -104,11 +105,16 @@ class Bench:
         open_ = [f for f in files if f.ours not in {f.change.old, f.change.new}]
         if not open_:
             return {}
-        sides = [
-            self.git.edit_tree("", {str(n): entry for n, entry in enumerate(column)})
-            for column in zip(*((f.change.old, f.ours, f.change.new) for f in open_), strict=True)
-        ]
-        result = self.git.merge_trees(*sides)
+        try:
+            sides = [
+                self.git.edit_tree("", {str(n): entry for n, entry in enumerate(column)})
+                for column in zip(
+                    *((f.change.old, f.ours, f.change.new) for f in open_), strict=True
+                )
+            ]
+            result = self.git.merge_trees(*sides)
+        except ProcessFailed:
+            return {(f.sha, f.change.path): "unknown" for f in open_}
         after = self.git.entries(result.tree)
         clashing = {one.path for one in result.unmerged}
         return {
@@ -158,6 +164,8 @@ def _trial(files: Sequence[tuple[_File, str]]) -> Trial:
     outcomes = {outcome for _, outcome in files}
     paths = tuple(f.change.path for f, outcome in files if outcome == "conflict")
     moved = {f.change.path: f.here for f, _ in files if f.here not in {"", f.change.path}}
+    if "unknown" in outcomes:
+        return Trial("a clone lacks the contents of files; git fetch --refetch --no-filter")
     word = next((w for w in ("conflict", "clean", "same") if w in outcomes), "it changes no file")
     return Trial(word, paths, moved)
 
