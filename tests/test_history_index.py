@@ -161,6 +161,21 @@ def test_a_branch_that_was_rewritten_and_pruned(story, tmp_path):
     assert found == {base, new}
 
 
+def test_a_tip_below_one_of_a_repository_that_is_gone(story, tmp_path, monkeypatch):
+    """The branch that is audited may be in another repository, and longer than one looks back."""
+    monkeypatch.setattr(indexing, "_REWRITTEN", 2)
+    main = story.git.ref("main")
+    story.branch("stable", main)
+    old = [story.add(f"stable {n}", branch="stable") for n in range(5)]
+    index = grown(story.git, tmp_path, "main", "stable")
+    story.git.run("update-ref", "-d", "refs/heads/stable")
+    story.git.run("reflog", "expire", "--expire=now", "--all")
+    story.git.run("prune", "--expire=now")
+    assert story.git.resolve(f"{old[0]}^{{commit}}") is None
+    assert index._frontier(story.git) == [main]
+    assert index.update(story.git, [story.add("new")], silent) == 1
+
+
 def test_another_repository_in_the_same_place(story, tmp_path):
     grown(story.git, tmp_path).close()
     story.path.rename(tmp_path / "gone.git")

@@ -30,6 +30,7 @@ from backport.values.gitformat import CommitInfo, parse_commit
 STAGE = "index"
 BATCH = 5000
 _REMEMBERED = 300_000  # commits whose places are known without asking the database
+_REWRITTEN = 100  # commits of a branch that are gone, behind which the rest is looked for
 _HEADS = 4000  # that one command line names; below the others it walks again, which costs only time
 
 
@@ -94,6 +95,9 @@ class Index:
         if not schema.is_whole(self.db):
             emit(Note(STAGE, "sorting what the messages say"))
         schema.finish(self.db)
+        # A tip may be below another one of a repository that is not at hand the next time.
+        known = [(self.number(tip),) for tip in tips]
+        self.db.executemany("INSERT OR IGNORE INTO heads VALUES (?)", known)
         return done
 
     def _list(self, git: Git, tips: Sequence[str], order: Path, emit: Emit) -> int:
@@ -118,8 +122,11 @@ class Index:
     def _frontier(self, git: Git) -> list[str]:
         """The newest commits of the index that the repository still has."""
         rows = self.db.execute("SELECT n FROM heads ORDER BY n DESC").fetchall()
-        todo, seen, found = [n for (n,) in rows], set(), []
-        while todo:
+        todo, found = [n for (n,) in rows], []
+        seen: set[int] = set()
+        for _ in range(_REWRITTEN):
+            if not todo:
+                break
             seen |= set(todo)
             shas = dict(zip((c.sha for c in self.commits(todo)), sorted(todo), strict=True))
             there = present(git, shas)
