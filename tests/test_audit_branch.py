@@ -210,6 +210,20 @@ def test_what_is_about_a_file_that_the_branch_lacks(world):
     assert world.state(fix) == (State.NOT_APPLICABLE, f"{NEW} is not there")
 
 
+def test_what_conflicts_only_for_a_file_that_the_branch_lacks(world):
+    world.add("dock: Release notes", files={NEW: lines("notes", "newer")})
+    half = {NEW: lines("notes", "fixed"), **core(lines("cargo"), lines("cargo", "cranes"))}
+    fix = world.add("dock: Fix and tell", fixes(world.list), half)
+    assert world.state(fix) == (State.CONFLICTS, f"only for {NEW}, which is not there")
+
+
+def test_what_the_branch_has_some_lines_of(world):
+    world.pick("stable: Ours", files=core(lines("anchor"), lines("one", "ours")))
+    fix = world.add("dock: Fix", fixes(world.list), core(lines("anchor"), lines("one", "two")))
+    why = f"in {CORE}; 1 of the 2 lines that it adds are there"
+    assert world.state(fix) == (State.CONFLICTS, why)
+
+
 def test_what_is_about_lines_that_the_branch_lacks(world):
     other = lines(*(f"other_{n}" for n in range(9)))
     world.pick("stable: Rewritten", files={CORE: other})

@@ -78,8 +78,21 @@ def _clash(bench: Bench, trial: Trial, diffs: Diffs) -> Standing:
     lost = _untouchable(bench, there)
     if lost:
         return Standing(State.NOT_APPLICABLE, lost)
-    where = f"in {some([trial.moved.get(path, path) for path in trial.paths] or [*diffs])}"
-    return Standing(State.CONFLICTS, f"{where}; {has.word} there" if has.has else where)
+    return Standing(State.CONFLICTS, "; ".join(_conflicts(bench, trial, diffs, has)))
+
+
+def _conflicts(bench: Bench, trial: Trial, diffs: Diffs, has: Presence) -> Iterator[str]:
+    """Where a commit conflicts, what it touches that is not there, and what of it is."""
+    clashing = trial.paths or tuple(diffs)
+    there = [trial.moved.get(path, path) for path in clashing if bench.place(path)]
+    lacking = [path for path in clashing if not bench.place(path)]
+    if there:
+        yield f"in {some(there)}"
+    if lacking:
+        verb = "is" if len(lacking) == 1 else "are"
+        yield f"{'' if there else 'only for '}{some(lacking)}, which {verb} not there"
+    if has.has:
+        yield f"{has.has} of the {has.of} lines that it adds are there"
 
 
 def _presence(bench: Bench, diffs: Diffs) -> Presence:

@@ -105,7 +105,9 @@ def audit(
         say_json(auditview.audit_json(found))
     else:
         say(auditview.audit_text(found))
-    _demand_decided(found, decisions or (f"patches/{series}/{FILE}" if series else "FILE"))
+    _demand_decided(
+        found, decisions or (f"patches/{series}/{FILE}" if series else "a file (--decisions)")
+    )
 
 
 def _demand_one_subject(
