@@ -30,18 +30,28 @@ class SourceFile:
 
 def clean_path(path: str) -> str:
     """A path without a leading `./`; `UsageError` on one that could leave the tree or harm git."""
+    if why := path_trouble(path):
+        raise _refused(path, why)
+    return _without_dot(path)
+
+
+def path_trouble(path: str) -> str:
+    """Why a path is none of a source tree, as the end of a sentence; empty if it is one."""
+    name = _without_dot(path)
+    parts = name.split("/")
+    if path.startswith("/"):
+        return "is an absolute path"
+    if ".." in parts:
+        return "leads out of the tree"
+    if any(part.lower() == ".git" for part in parts):
+        return "is inside a .git, which a source tree does not hold"
+    return "is not a plain path" if "" in parts or "." in parts or "\0" in name else ""
+
+
+def _without_dot(path: str) -> str:
     name = path
     while name.startswith("./"):
         name = name[2:].lstrip("/")
-    parts = name.split("/")
-    if path.startswith("/"):
-        raise _refused(path, "is an absolute path")
-    if ".." in parts:
-        raise _refused(path, "leads out of the tree")
-    if any(part.lower() == ".git" for part in parts):
-        raise _refused(path, "is inside a .git, which a source tree does not hold")
-    if "" in parts or "." in parts or "\0" in name:
-        raise _refused(path, "is not a plain path")
     return name
 
 
