@@ -297,11 +297,21 @@ def pick(
         case = judging.Case(request, picked, inputs.numbers, inputs.srcarch, newer)
         judging.judge(session, case)
         branch.move(session.store.git, goal, picked.head)
-    session.note(branch=goal.name, head=picked.head, tree=picked.tree)
+    picks = _dated(session.record.picks, inputs)
+    session.note(branch=goal.name, head=picked.head, tree=picked.tree, picks=picks)
     aside = stopped.clear(session.store.git, session.run.path.parent)
     if aside:
         session.emit(Note(history.STAGE, f"the worktree of an earlier conflict is now {aside}"))
     return picked
+
+
+def _dated(picks: Sequence[record.Pick], inputs: Inputs) -> tuple[record.Pick, ...]:
+    """The picks with the mainline release that has each first, as the series says."""
+    rows = [inputs.series.find(pick.sha) for pick in picks]
+    return tuple(
+        replace(pick, first_in=str(row.first_in)) if row else pick
+        for pick, row in zip(picks, rows, strict=True)
+    )
 
 
 def take_resolution(session: Session, request: history.Request, state: stopped.State) -> None:

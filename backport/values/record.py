@@ -81,6 +81,7 @@ class Pick:
     conflicts: tuple[str, ...] = ()  # paths that a plain merge left in conflict
     rules: tuple[str, ...] = ()  # ids of the rules that fired
     incoming: str = ""  # the commit that was picked, in the store
+    first_in: str = ""  # the first mainline release that has `sha`, e.g. "6.6"
 
 
 @dataclass(frozen=True)
