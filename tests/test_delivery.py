@@ -99,3 +99,35 @@ def test_a_report_is_written_for_any_run_that_has_a_base(delivered):
     assert ran.code == 3
     html = delivered.world.workspace / ran.json["id"] / ran.json["artifacts"]["html"]
     assert "dock: Limit how many can dock" in html.read_text()
+
+
+def test_an_export_in_a_dialect_is_proven_and_says_what_is_amiss(delivered, tmp_path):
+    world = delivered.world
+    out = str(tmp_path / "out")
+    ran = world.run("export", "--format", "bundle", "--dialect", "ubuntu", "-o", out)
+    assert ran.code == 0 and f"git fetch gives tree {delivered.record.tree}" in ran.out
+    assert "ubuntu: 3 of the patches: names no bug; begin the text with BugLink: " in ran.out
+    told = ("--signoff", "Mia <m@suse.com>", "--bug", "bsc#1", "--cve", "CVE-2024-26581")
+    ran = world.run("export", "--dialect", "suse", "-o", f"{out}2", *told, "--json")
+    assert ran.code == 0 and ran.json["objections"] == [] and ran.json["tool"] == "git am"
+    assert (ran.json["tree"], ran.json["dropped"]) == (delivered.record.tree, [])
+    text = (tmp_path / "out2" / ran.json["files"][1]).read_text()
+    assert "\nPatch-mainline: v6.6\nReferences: bsc#1 CVE-2024-26581\n" in text
+
+
+BAD_OPTIONS = [
+    (("--format", "git", "--dialect", "suse"), "no form that --format git can carry"),
+    (("--dialect", "gentoo"), "no such dialect"),
+    (("--signoff", "Mia"), "is nobody"),
+    (("--bug", "two words"), "is no bug"),
+    (("--cve", "2024-1"), "is no CVE id"),
+    (("--format", "git", "-o", "/"), "in no git repository"),
+]
+
+
+@pytest.mark.slow
+def test_bad_options_of_an_export_change_nothing(delivered, tmp_path):
+    for options, says in BAD_OPTIONS:
+        ran = delivered.world.run("export", "-o", str(tmp_path / "out"), *options)
+        assert ran.code == 2 and says in ran.err and "next: " in ran.err
+    assert not (tmp_path / "out").exists()

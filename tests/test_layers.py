@@ -50,6 +50,7 @@ THIRD_PARTY = {
         "shell.cli",
         "shell.commands.audit",
         "shell.commands.common",
+        "shell.commands.deliver",
         "shell.commands.learn",
         "shell.commands.look",
         "shell.commands.rules",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from backport.shell.doctor import ALL, needs
+from backport.shell.doctor import ALL, EXPORT, needs
 
 MAKEFILE = (Path(__file__).resolve().parents[1] / "Makefile").read_text("utf-8")
 PACKAGES = set(
@@ -22,3 +22,8 @@ def test_every_needed_package_is_installed_by_make():
 
 def test_ccache_is_installed_although_nothing_fails_without_it():
     assert "ccache" in PACKAGES
+
+
+def test_what_only_an_option_needs_is_installed_for_the_tests():
+    extra = set(re.search(r"^TEST_PACKAGES := (.*)$", MAKEFILE, re.M)[1].split())
+    assert {need.package for need in needs(EXPORT)} <= extra | PACKAGES

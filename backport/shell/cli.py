@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 
 from backport.doors import process
 from backport.shell.blame import explained
-from backport.shell.commands import audit, learn, look, rules, work
+from backport.shell.commands import audit, deliver, learn, look, rules, work
 from backport.shell.console import for_stream, render_error
 from backport.values.errors import Exit, Interrupted
 
@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "abort": work.abort,
     "status": look.status,
     "report": look.report,
-    "export": look.export,
+    "export": deliver.export,
     "learn": learn.learn_,
     "doctor": look.doctor,
     "explain": rules.explain,

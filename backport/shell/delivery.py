@@ -1,27 +1,75 @@
-"""What a run leaves for people: the series as patches, proven to apply, and the report."""
+"""What a run leaves for people: the series, proven to apply, and the report."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from backport.doors import files
 from backport.doors.git import Git
-from backport.output.exporters import cover_of, exporter, verify_patches
+from backport.output.exporters import Cargo, Extra, exporter, pack
 from backport.output.report import write_report
 from backport.shell.session import Session
+from backport.values.dialects import DIALECTS, dialect, dropped
+from backport.values.errors import UsageError
 from backport.values.record import RunRecord
 
 
-def export_series(git: Git, record: RunRecord, form: str, dest: Path) -> tuple[str, ...]:
-    """Write the run's commits below `dest` and prove that they apply; the names of the files.
+@dataclass(frozen=True)
+class Objection:
+    """What a dialect's rules object to in an exported patch, and what would settle it."""
+
+    file: str
+    text: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A series that was exported and proven; `dropped` is what its dialect has no words for."""
+
+    files: tuple[str, ...]
+    tree: str
+    tool: str
+    dialect: str
+    dropped: tuple[str, ...] = ()
+    objections: tuple[Objection, ...] = ()
+
+
+def export_series(
+    git: Git,
+    record: RunRecord,
+    form: str,
+    dest: Path,
+    *,
+    words: str = "",
+    extra: Extra | None = None,
+) -> Sent:
+    """Write the run's commits to `dest` in the words of a dialect, and prove that they apply.
 
     Raises `GateFailed` if they do not give the run's tree.
     """
-    assert record.base is not None
-    done = exporter(form)(git, record.base.commit, record.head, dest, cover_of(record))
-    verify_patches(git, record.base.commit, dest, record.tree)
-    return done.files
+    row = exporter(form)
+    speech = dialect(words or row.dialect)
+    if speech.medium not in row.carries:
+        names = [d.name for d in DIALECTS.values() if d.medium in row.carries]
+        text = f"--dialect {speech.name} has no form that --format {form} can carry"
+        raise UsageError(text, hint=f"one of: {', '.join(names)}")
+    cargo = pack(git, record, speech, extra)
+    files_ = row.write(cargo, dest)
+    tree = row.prove(cargo, dest)
+    lost = dict.fromkeys(what for p in cargo.patches for what in dropped(speech, p))
+    return Sent(files_, tree, row.tool, speech.name, tuple(lost), _objections(cargo))
+
+
+def _objections(cargo: Cargo) -> tuple[Objection, ...]:
+    letters = [cargo.letter(number) for number in range(1, len(cargo.patches) + 1)]
+    return tuple(
+        Objection(letter.name, found.text, found.fix)
+        for letter in letters
+        for found in cargo.dialect.lint(letter)
+    )
 
 
 def deliver_series(session: Session) -> None:

@@ -19,7 +19,8 @@ from backport.doors import process
 from backport.readers import elf
 from backport.values.errors import BackportError, ToolMissing, UsageError
 
-GIT, ARCHIVE, BUILD, SELFTESTS, GUEST = STAGES = ("git", "archive", "build", "selftests", "guest")
+STAGES = ("git", "archive", "build", "selftests", "guest", "export")
+GIT, ARCHIVE, BUILD, SELFTESTS, GUEST, EXPORT = STAGES
 ALL = "all"
 
 OK, MISSING, OLD, BROKEN, LOW, NOTE = "ok", "missing", "too old", "broken", "low", "note"
@@ -81,6 +82,9 @@ NEEDS: tuple[Need, ...] = (
     Need("ip", "its libraries serve the newer ip of the guest", "iproute2", (GUEST,)),
     Need("zstd", "unpacks Debian's 6.12 kernel image", "zstd", (GUEST,)),
     Need("lz4", "unpacks Debian's 6.1 kernel image", "lz4", (GUEST,)),
+    Need("quilt", "applies an exported series: --format quilt", "quilt", (EXPORT,), required=False),
+    Need("dpkg-source", "applies one: --format debian", "dpkg-dev", (EXPORT,), required=False),
+    Need("rpmbuild", "applies one: --format rpm", "rpm", (EXPORT,), required=False),
     Need("ccache", "makes second builds faster", "ccache", (BUILD,), required=False),
     Need("pahole", "gives the kernel BTF", "dwarves", (BUILD,), required=False),
 )

@@ -1,39 +1,80 @@
-"""Exporters: forms in which a finished branch leaves the store.
+"""Exporters: forms in which a finished branch leaves the store, each proven by the tool it is for.
 
-An exporter is one function, `(git, base, head, dest, cover) -> Exported`; adding one adds a row to
-`EXPORTERS`.
+An exporter is a row: how it is written, and how it is applied again. Adding one adds a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from backport.doors.git import Git
+from backport.output.exporters.cargo import Cargo, Extra, pack
 from backport.output.exporters.cover import Cover, cover_of
+from backport.output.exporters.forms import (
+    prove_debian,
+    prove_mbox,
+    prove_patches,
+    prove_quilt,
+    prove_rpm,
+    write_debian,
+    write_mbox,
+    write_patches,
+    write_quilt,
+    write_rpm,
+)
 from backport.output.exporters.patches import Exported, export_patches, verify_patches
+from backport.output.exporters.refs import prove_branch, prove_bundle, write_branch, write_bundle
+from backport.values.dialects import Medium
 from backport.values.errors import UsageError
 
 __all__ = [
     "EXPORTERS",
+    "Cargo",
     "Cover",
     "Exported",
     "Exporter",
+    "Extra",
     "cover_of",
     "export_patches",
     "exporter",
+    "pack",
     "verify_patches",
 ]
 
 
-class Exporter(Protocol):
-    """Write the commits base..head below `dest`; the folder is replaced whole or not at all."""
+@dataclass(frozen=True)
+class Exporter:
+    """One form. `write` replaces what an earlier export left, as a whole or not at all.
 
-    def __call__(self, git: Git, base: str, head: str, dest: Path, cover: Cover) -> Exported: ...
+    `prove` applies it to the base by its tool, gives the tree, and raises `GateFailed` if that is
+    not the series'.
+    """
+
+    name: str
+    tool: str  # what proves it, for a person
+    carries: frozenset[Medium]  # the dialects that it can be written in
+    dialect: str  # the one that is usual for it
+    write: Callable[[Cargo, Path], tuple[str, ...]]
+    prove: Callable[[Cargo, Path], str]
 
 
-EXPORTERS: Mapping[str, Exporter] = {"patches": export_patches}
+_COMMITS = frozenset({Medium.MESSAGE})
+_MAILS = _COMMITS | {Medium.MAIL}
+_FILES = _MAILS | {Medium.HEADER}
+
+EXPORTERS: Mapping[str, Exporter] = {
+    row.name: row
+    for row in (
+        Exporter("patches", "git am", _MAILS, "stable", write_patches, prove_patches),
+        Exporter("mbox", "git am", _MAILS, "stable", write_mbox, prove_mbox),
+        Exporter("quilt", "quilt push -a", _FILES, "stable", write_quilt, prove_quilt),
+        Exporter("debian", "dpkg-source", _FILES, "dep3", write_debian, prove_debian),
+        Exporter("rpm", "rpmbuild -bp", _FILES, "stable", write_rpm, prove_rpm),
+        Exporter("git", "git", _COMMITS, "stable", write_branch, prove_branch),
+        Exporter("bundle", "git fetch", _COMMITS, "stable", write_bundle, prove_bundle),
+    )
+}
 
 
 def exporter(name: str) -> Exporter:

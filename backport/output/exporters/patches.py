@@ -18,7 +18,7 @@ from backport.values.errors import GateFailed, UsageError
 
 LETTER = "0000-cover-letter.patch"
 MARK = b"X-Backport-Series: "  # a header of the letter: the folder is ours to replace
-_PATCH = re.compile(r"\d{4,}-.*\.patch")
+PATCH = re.compile(r"\d{3,}-.*\.patch")
 
 # Nothing of the machine, the user's configuration or git's version may show in a patch.
 FORMAT = (
@@ -67,13 +67,13 @@ def export_patches(git: Git, base: str, head: str, dest: Path, cover: Cover) -> 
     Raises `UsageError` if the commits are not a line from base to head, or if `dest` holds files
     that are not a series; then nothing is changed.
     """
-    base, head = _commit(git, base), _commit(git, head)
-    commits = _line(git, base, head)
-    with replace_folder(dest, _is_ours) as folder, _borrower(git) as clean:
+    base, head = commit_of(git, base), commit_of(git, head)
+    commits = line_of(git, base, head)
+    with replace_folder(dest, is_series) as folder, borrower(git) as clean:
         clean.run("format-patch", *FORMAT, "-q", "-o", folder, f"{base}..{head}")
         patches = sorted(folder.iterdir())
         options = am_options(patches)
-        facts = _facts(clean, base, commits, options)
+        facts = facts_of(clean, base, commits, options)
         (folder / LETTER).write_bytes(render_cover(cover, facts))
         files = (LETTER, *(path.name for path in patches))
     return Exported(dest, files, base, head, options)
@@ -84,14 +84,14 @@ def am_options(patches: list[Path]) -> tuple[str, ...]:
     return ("--keep-cr",) if any(b"\r\n" in path.read_bytes() for path in patches) else ()
 
 
-def _commit(git: Git, rev: str) -> str:
+def commit_of(git: Git, rev: str) -> str:
     found = git.resolve(f"{rev}^{{commit}}")
     if found is None:
         raise UsageError(f"{rev}: names no commit in {git.path}")
     return found
 
 
-def _line(git: Git, base: str, head: str) -> list[CommitInfo]:
+def line_of(git: Git, base: str, head: str) -> list[CommitInfo]:
     """The commits from base (without it) to head, oldest first."""
     listed = git.run("rev-list", "--reverse", "--topo-order", f"{base}..{head}").text.split()
     commits = [git.commit(oid) for oid in listed]
@@ -119,7 +119,7 @@ def _check_link(parent: CommitInfo, commit: CommitInfo) -> None:
         )
 
 
-def _facts(git: Git, base: str, commits: list[CommitInfo], options: tuple[str, ...]) -> Facts:
+def facts_of(git: Git, base: str, commits: list[CommitInfo], options: tuple[str, ...]) -> Facts:
     last = commits[-1]
     seconds, _, zone = last.committer.date.partition(" ")
     stat = git.run("diff", "--stat=72", "--summary", "--no-renames", "--no-color", base, last.oid)
@@ -153,10 +153,10 @@ def shortlog(commits: list[CommitInfo]) -> str:
     return "\n".join(blocks)
 
 
-def _is_ours(folder: Path) -> bool:
+def is_series(folder: Path) -> bool:
     """Whether a folder holds nothing but a series that we wrote."""
     letter = folder / LETTER
-    if not all(_PATCH.fullmatch(path.name) for path in folder.iterdir()):
+    if not all(PATCH.fullmatch(path.name) for path in folder.iterdir()):
         return False
     return letter.is_file() and MARK in letter.read_bytes().partition(b"\n\n")[0]
 
@@ -171,12 +171,12 @@ def verify_patches(git: Git, base: str, dest: Path, want_tree: str) -> str:
     are written out. Raises `GateFailed` if a patch does not apply, or the tree is another one than
     `want_tree`.
     """
-    patches = sorted(p for p in dest.iterdir() if _PATCH.fullmatch(p.name) and p.name != LETTER)
+    patches = sorted(p for p in dest.iterdir() if PATCH.fullmatch(p.name) and p.name != LETTER)
     if not patches:
         raise UsageError(f"{dest}: holds no patches")
-    base = _commit(git, base)
-    with _borrower(git) as scratch:
-        tree = _apply(scratch, base, patches)
+    base = commit_of(git, base)
+    with borrower(git) as scratch:
+        tree = apply_mails(scratch, base, patches)
         paths = [change.path for change in scratch.changes(want_tree, tree)]
     if tree != want_tree:
         raise GateFailed(
@@ -186,7 +186,8 @@ def verify_patches(git: Git, base: str, dest: Path, want_tree: str) -> str:
     return tree
 
 
-def _apply(scratch: Git, base: str, patches: list[Path]) -> str:
+def apply_mails(scratch: Git, base: str, patches: list[Path]) -> str:
+    """The tree that `git am` of these files makes of a base, in a throw-away repository."""
     work = scratch.path.parent / "work"
     work.mkdir()
     env: Mapping[str, str] = {"GIT_WORK_TREE": str(work), **_NOBODY}
@@ -210,7 +211,7 @@ def _apply(scratch: Git, base: str, patches: list[Path]) -> str:
 
 
 @contextlib.contextmanager
-def _borrower(git: Git) -> Iterator[Git]:
+def borrower(git: Git) -> Iterator[Git]:
     """A throw-away repository that reads the objects of another one, but not its configuration."""
     objects = git.run("rev-parse", "--path-format=absolute", "--git-path", "objects").text.strip()
     with tempfile.TemporaryDirectory(prefix="backport-series-") as folder:

@@ -1,23 +1,19 @@
-"""Commands that look at what is there: status, report, export, doctor."""
+"""Commands that look at what is there: status, report, doctor."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from backport.doors.cache import Cache
 from backport.doors.rundir import Found, list_runs
-from backport.doors.store import Store
 from backport.output.report import write_report
 from backport.output.summary import summary
 from backport.shell import doctor as examination
 from backport.shell.commands import common
 from backport.shell.commands.common import say, say_json
-from backport.shell.delivery import export_series
-from backport.values.errors import UsageError
 
 RunName = Annotated[str, typer.Argument(help="A run: its id or folder [the newest].")]
 
@@ -50,28 +46,6 @@ def report(run: RunName = "", json: common.Json = False) -> None:
         say_json(paths)
     else:
         say("\n".join(paths.values()))
-
-
-def export(
-    run: RunName = "",
-    form: Annotated[str, typer.Option("--format", help="The form: patches.")] = "patches",
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path(
-        "patches-out"
-    ),
-    json: common.Json = False,
-) -> None:
-    """Export the series of a run, and prove with git am that it applies."""
-    chosen = common.chosen_run(run)
-    if not chosen.record.head:
-        raise UsageError(f"{chosen.path.name}: this run picked nothing", hint="backport pick")
-    names = export_series(Store(Cache.default()).git, chosen.record, form, output)
-    record = chosen.record
-    if json:
-        say_json({"folder": str(output), "files": names, "head": record.head, "tree": record.tree})
-    else:
-        say(
-            "\n".join([*(str(output / name) for name in names), f"git am gives tree {record.tree}"])
-        )
 
 
 def doctor(json: common.Json = False) -> None:
