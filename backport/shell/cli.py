@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "status": look.status,
     "report": look.report,
     "export": deliver.export,
+    "checkpatch": deliver.checkpatch,
     "learn": learn.learn_,
     "doctor": look.doctor,
     "explain": rules.explain,

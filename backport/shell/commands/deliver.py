@@ -1,4 +1,4 @@
-"""Commands that hand a series on: export."""
+"""Commands that hand a series on, and look at it as those do who take it: export, checkpatch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ import typer
 from backport.doors.cache import Cache
 from backport.doors.store import Store
 from backport.output.exporters import EXPORTERS, Extra
+from backport.output.styleview import render_style, summary_of
+from backport.readers.manifest import find_data_root, series_path
 from backport.shell.commands import common
 from backport.shell.commands.common import say, say_json
+from backport.shell.console import ConsoleRenderer
 from backport.shell.delivery import Sent, export_series
+from backport.shell.styling import ARTIFACT, style_of
 from backport.values.dialects import DIALECTS
-from backport.values.errors import UsageError
+from backport.values.errors import GateFailed, UsageError
+from backport.values.style import State
 
 RunName = Annotated[str, typer.Argument(help="A run: its id or folder [the newest].")]
 Form = Annotated[str, typer.Option("--format", help=f"The form: {', '.join(EXPORTERS)}.")]
@@ -63,6 +68,27 @@ def export(
         say_json({**where, **asdict(sent)})
     else:
         say(_told(sent, form, output))
+
+
+def checkpatch(
+    run: RunName = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Checks, too, not only errors.")] = False,
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Run the target's own checkpatch.pl on each pick; tell upstream's findings from new ones."""
+    chosen = common.chosen_run(run)
+    series = series_path(find_data_root(), chosen.record.series).parent
+    with ConsoleRenderer(quiet=quiet) as emit:
+        git = Store(Cache.default()).git
+        report = style_of(git, chosen, series, emit, strict=strict)
+    if json:
+        say_json(asdict(report))
+    else:
+        say(render_style(report))
+    if report.all(State.NEW):
+        hint = f"mend the rule that made them, or allow them with a reason in {series}/style.toml"
+        raise GateFailed(summary_of(report), hint=hint, log=chosen.path / ARTIFACT)
 
 
 def _extra(signer: str, bugs: list[str], cves: list[str], branch: str, force: bool) -> Extra:
