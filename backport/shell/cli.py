@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "report": look.report,
     "export": deliver.export,
     "checkpatch": deliver.checkpatch,
+    "import": deliver.import_,
     "learn": learn.learn_,
     "doctor": look.doctor,
     "explain": rules.explain,

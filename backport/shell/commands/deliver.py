@@ -1,4 +1,4 @@
-"""Commands that hand a series on, and look at it as those do who take it: export, checkpatch."""
+"""Commands that hand a series on and take one in: export, checkpatch, import."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import typer
 from backport.doors.cache import Cache
 from backport.doors.store import Store
 from backport.output.exporters import EXPORTERS, Extra
+from backport.output.seriesview import render_series, series_json
 from backport.output.styleview import render_style, summary_of
 from backport.readers.manifest import find_data_root, series_path
+from backport.readers.seriesfiles import read_series_at
 from backport.shell.commands import common
 from backport.shell.commands.common import say, say_json
 from backport.shell.console import ConsoleRenderer
 from backport.shell.delivery import Sent, export_series
 from backport.shell.styling import ARTIFACT, style_of
-from backport.values.dialects import DIALECTS
+from backport.values.dialects import DIALECTS, dialect
 from backport.values.errors import GateFailed, UsageError
 from backport.values.style import State
 
@@ -89,6 +91,23 @@ def checkpatch(
     if report.all(State.NEW):
         hint = f"mend the rule that made them, or allow them with a reason in {series}/style.toml"
         raise GateFailed(summary_of(report), hint=hint, log=chosen.path / ARTIFACT)
+
+
+def import_(
+    path: Annotated[
+        Path, typer.Argument(help="An mbox, a patch, a folder of patches or a quilt series.")
+    ],
+    words: Annotated[
+        str, typer.Option("--dialect", help="The dialect that it is written in [each is asked].")
+    ] = "",
+    json: common.Json = False,
+) -> None:
+    """Read a series that others wrote: upstream commits, dialect and objections of each patch."""
+    found = read_series_at(path, dialect(words) if words else None)
+    if json:
+        say_json(series_json(found))
+    else:
+        say(render_series(found))
 
 
 def _extra(signer: str, bugs: list[str], cves: list[str], branch: str, force: bool) -> Extra:

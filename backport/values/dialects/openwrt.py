@@ -95,7 +95,8 @@ def _parse(letter: Letter) -> Provenance:
 
 
 def _recognise(letter: Letter) -> bool:
-    return bool(NAME.fullmatch(letter.name))
+    of_format_patch = re.match(r"\d{3}-", letter.name) and letter.commit
+    return bool(NAME.fullmatch(letter.name) or of_format_patch)
 
 
 def _lint(letter: Letter) -> Iterator[Finding]:
