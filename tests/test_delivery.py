@@ -117,6 +117,7 @@ def test_an_export_in_a_dialect_is_proven_and_says_what_is_amiss(delivered, tmp_
 
 BAD_OPTIONS = [
     (("--format", "git", "--dialect", "suse"), "no form that --format git can carry"),
+    (("--format", "mbox", "--dialect", "openwrt"), "no form that --format mbox can carry"),
     (("--dialect", "gentoo"), "no such dialect"),
     (("--signoff", "Mia"), "is nobody"),
     (("--bug", "two words"), "is no bug"),

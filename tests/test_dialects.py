@@ -113,7 +113,8 @@ def test_a_complete_patch_has_no_findings(name):
 def test_only_messages_have_nothing_but_a_mails_fields():
     for row in DIALECTS.values():
         names = {f.name for f in row.format(FULL).fields}
-        assert (names <= {"From", "Date", "Subject"}) == (row.medium is Medium.MESSAGE)
+        is_message = row.medium in {Medium.MESSAGE, Medium.FILE}
+        assert (names <= {"From", "Date", "Subject"}) == is_message
 
 
 # -- what each looks like, as its own documents show it

@@ -61,12 +61,13 @@ class Exporter:
 
 _COMMITS = frozenset({Medium.MESSAGE})
 _MAILS = _COMMITS | {Medium.MAIL}
-_FILES = _MAILS | {Medium.HEADER}
+_PATCHES = _MAILS | {Medium.FILE}
+_FILES = _PATCHES | {Medium.HEADER}
 
 EXPORTERS: Mapping[str, Exporter] = {
     row.name: row
     for row in (
-        Exporter("patches", "git am", _MAILS, "stable", write_patches, prove_patches),
+        Exporter("patches", "git am", _PATCHES, "stable", write_patches, prove_patches),
         Exporter("mbox", "git am", _MAILS, "stable", write_mbox, prove_mbox),
         Exporter("quilt", "quilt push -a", _FILES, "stable", write_quilt, prove_quilt),
         Exporter("debian", "dpkg-source", _FILES, "dep3", write_debian, prove_debian),

@@ -12,7 +12,6 @@ from backport.output.exporters.patches import line_of
 from backport.values.commit import Person
 from backport.values.dialects import Dialect, Medium, Spot
 from backport.values.dialects.stable import STABLE
-from backport.values.errors import UsageError
 from backport.values.provenance import (
     Field,
     Letter,
@@ -145,9 +144,7 @@ def reworded(scratch: Git, cargo: Cargo) -> str:
 
     In the branch's own dialect, carried by nobody else, it is the same line.
     """
-    if cargo.dialect.medium is not Medium.MESSAGE:
-        name = cargo.dialect.name
-        raise UsageError(f"--dialect {name}: is no form of a commit message; it has files only")
+    assert cargo.dialect.medium in {Medium.MESSAGE, Medium.FILE}
     parent = cargo.base
     for number, commit in enumerate(cargo.commits, 1):
         message, author, committer = commit.message, commit.author, commit.committer

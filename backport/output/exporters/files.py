@@ -44,7 +44,7 @@ class PatchText:
 
 def patch_files(clean: Git, cargo: Cargo) -> list[PatchText]:
     """The patches in order; `clean` is a repository of ours that has the objects."""
-    if cargo.dialect.medium is Medium.MESSAGE:
+    if cargo.dialect.medium in {Medium.MESSAGE, Medium.FILE}:
         return _as_mails(clean, cargo)
     trees = [clean.tree_of(cargo.base), *(commit.tree for commit in cargo.commits)]
     found = []

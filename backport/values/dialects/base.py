@@ -25,6 +25,7 @@ class Medium(StrEnum):
     """What a dialect is written in."""
 
     MESSAGE = "message"  # a commit message: it can be a commit, and travel as a mail
+    FILE = "file"  # a message, and a file name that says the rest: no commit, nor part of an mbox
     MAIL = "mail"  # fields of its own beside From and Subject: a mail, but no commit message
     HEADER = "header"  # fields of its own without a mail's: only above a diff
 

@@ -113,7 +113,7 @@ def _lint(letter: Letter) -> Iterator[Finding]:
 OPENWRT = Dialect(
     "openwrt",
     "OpenWrt",
-    Medium.MESSAGE,
+    Medium.FILE,
     frozenset({Holds.DATE, Holds.MAINLINE, Holds.ADAPTED}),
     _recognise,
     _format,
