@@ -123,12 +123,14 @@ BAD_OPTIONS = [
     (("--bug", "two words"), "is no bug"),
     (("--cve", "2024-1"), "is no CVE id"),
     (("--format", "git", "-o", "/"), "in no git repository"),
+    (("--format", "git"), "into which repository"),
 ]
 
 
 @pytest.mark.slow
 def test_bad_options_of_an_export_change_nothing(delivered, tmp_path):
     for options, says in BAD_OPTIONS:
-        ran = delivered.world.run("export", "-o", str(tmp_path / "out"), *options)
+        where = () if options[-1] == "git" else ("-o", str(tmp_path / "out"))
+        ran = delivered.world.run("export", *where, *options)
         assert ran.code == 2 and says in ran.err and "next: " in ran.err
     assert not (tmp_path / "out").exists()

@@ -10,17 +10,19 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sample_record import PASSED_RUN, sample
 
 from backport.doors.git import FILE_MODE, Entry, Git
 from backport.output import exporters
-from backport.output.exporters import Cover, cover_of, export_patches, verify_patches
+from backport.output.exporters import EXPORTERS, Cover, cover_of, pack, verify_patches
 from backport.output.exporters import folder as folders
 from backport.output.exporters.cover import fold
-from backport.output.exporters.patches import rfc2822
+from backport.output.exporters.patches import am_options, rfc2822
 from backport.values.commit import Person
+from backport.values.dialects.stable import STABLE
 from backport.values.errors import GateFailed, Unavailable, UsageError
 from backport.values.record import Adaptation
 
@@ -56,7 +58,14 @@ class Repo:
         return self.head
 
     def export(self, dest, cover=None):
-        return export_patches(self.git, self.base, self.head, dest, cover or COVER)
+        base = replace(PASSED_RUN.base, commit=self.base)
+        record = replace(PASSED_RUN, base=base, head=self.head, tree=self.tree)
+        cargo = replace(pack(self.git, record, STABLE), cover=cover or COVER)
+        files = EXPORTERS["patches"].write(cargo, dest)
+        options = am_options([dest / name for name in files])
+        return SimpleNamespace(
+            path=dest, files=files, base=cargo.base, head=cargo.head, am_options=options
+        )
 
 
 COVER = cover_of(PASSED_RUN)
@@ -306,9 +315,11 @@ def test_commits_that_are_no_line_are_refused(repo, tmp_path):
 
 def test_nothing_to_export_and_unknown_revisions_are_refused(repo, tmp_path):
     with pytest.raises(UsageError, match="no commits to export"):
-        export_patches(repo.git, repo.head, repo.head, tmp_path / "out", COVER)
+        repo.base = repo.head
+        repo.export(tmp_path / "out")
     with pytest.raises(UsageError, match="names no commit"):
-        export_patches(repo.git, "nowhere", repo.head, tmp_path / "out", COVER)
+        repo.base = "nowhere"
+        repo.export(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -9,7 +9,9 @@ import pytest
 from exportkit import EXTRA, ONE, WHO, WORDS, Shop
 
 from backport.doors.git import Git
-from backport.output.exporters import EXPORTERS, export_patches, pack
+from backport.output.exporters import EXPORTERS, pack
+from backport.output.exporters.cargo import reworded
+from backport.output.exporters.patches import borrower
 from backport.readers.patchfile import read_patch, split_mbox
 from backport.values.dialects import DIALECTS, kept
 from backport.values.errors import GateFailed, ToolMissing, UsageError
@@ -86,11 +88,10 @@ def test_fields_among_a_mails_are_a_mail(shop, tmp_path, name):
     assert b"\nPatch-mainline: v6.7\n" in texts and f"Git-commit: {ONE}\n".encode() in texts
 
 
-def test_in_the_branchs_own_words_the_commits_are_the_same(shop, tmp_path):
-    cargo = shop.cargo()
-    EXPORTERS["patches"].write(cargo, tmp_path / "one")
-    export_patches(shop.git, cargo.base, cargo.head, tmp_path / "two", cargo.cover)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+def test_in_the_branchs_own_words_the_commits_are_the_same(shop):
+    with borrower(shop.git) as clean:
+        assert reworded(clean, shop.cargo()) == shop.record.head
+        assert reworded(clean, shop.cargo(extra=EXTRA)) != shop.record.head
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from backport.output.exporters.forms import (
     write_quilt,
     write_rpm,
 )
-from backport.output.exporters.patches import Exported, export_patches, verify_patches
+from backport.output.exporters.patches import verify_patches
 from backport.output.exporters.refs import prove_branch, prove_bundle, write_branch, write_bundle
 from backport.values.dialects import Medium
 from backport.values.errors import UsageError
@@ -32,11 +32,9 @@ __all__ = [
     "EXPORTERS",
     "Cargo",
     "Cover",
-    "Exported",
     "Exporter",
     "Extra",
     "cover_of",
-    "export_patches",
     "exporter",
     "pack",
     "verify_patches",

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from backport.doors.git import CommitInfo, Git
 from backport.output.exporters.cover import Cover, cover_of
-from backport.output.exporters.patches import line_of
+from backport.output.exporters.patches import commit_of, line_of
 from backport.values.commit import Person
 from backport.values.dialects import Dialect, Medium, Spot
 from backport.values.dialects.stable import STABLE
@@ -84,7 +84,8 @@ def pack(git: Git, record: RunRecord, dialect: Dialect, extra: Extra | None = No
     assert record.base is not None
     extra = extra or Extra()
     extra = replace(extra, branch=extra.branch or record.branch)
-    commits = tuple(line_of(git, record.base.commit, record.head))
+    base, head = commit_of(git, record.base.commit), commit_of(git, record.head)
+    commits = tuple(line_of(git, base, head))
     picks = {pick.commit: pick for pick in record.picks if pick.commit}
     patches = tuple(
         replace(
@@ -98,14 +99,14 @@ def pack(git: Git, record: RunRecord, dialect: Dialect, extra: Extra | None = No
     )
     return Cargo(
         git,
-        record.base.commit,
-        record.head,
+        base,
+        head,
         record.tree,
         cover_of(record),
         dialect,
         commits,
         patches,
-        _paths(git, record.base.commit, commits),
+        _paths(git, base, commits),
         extra,
     )
 

@@ -24,12 +24,12 @@ from backport.output.exporters.folder import replace_folder
 from backport.output.exporters.patches import (
     LETTER,
     MARK,
-    PATCH,
     am_options,
     apply_mails,
     borrower,
     facts_of,
     is_series,
+    verify_patches,
 )
 
 QUILT_DIR = "patches"
@@ -87,8 +87,7 @@ def write_patches(cargo: Cargo, dest: Path) -> tuple[str, ...]:
 
 def prove_patches(cargo: Cargo, dest: Path) -> str:
     """Apply the mails of a folder by `git am`."""
-    found = sorted(p for p in dest.iterdir() if PATCH.fullmatch(p.name) and p.name != LETTER)
-    return _am(cargo, dest, found)
+    return verify_patches(cargo.git, cargo.base, dest, cargo.tree)
 
 
 def write_mbox(cargo: Cargo, dest: Path) -> tuple[str, ...]:
@@ -103,12 +102,9 @@ def write_mbox(cargo: Cargo, dest: Path) -> tuple[str, ...]:
 
 def prove_mbox(cargo: Cargo, dest: Path) -> str:
     """Apply the mbox by `git am`."""
-    return _am(cargo, dest, [dest / f"{cargo.name}.mbox"])
-
-
-def _am(cargo: Cargo, dest: Path, mails: list[Path]) -> str:
     with borrower(cargo.git) as scratch:
-        return demand_tree(scratch, cargo, dest, apply_mails(scratch, cargo.base, mails))
+        tree = apply_mails(scratch, cargo.base, [dest / f"{cargo.name}.mbox"])
+        return demand_tree(scratch, cargo, dest, tree)
 
 
 # -- quilt

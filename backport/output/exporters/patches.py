@@ -8,12 +8,10 @@ import re
 import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from backport.doors.git import CommitInfo, Git
-from backport.output.exporters.cover import Cover, Facts, address, render_cover
-from backport.output.exporters.folder import replace_folder
+from backport.output.exporters.cover import Facts, address
 from backport.values.errors import GateFailed, UsageError
 
 LETTER = "0000-cover-letter.patch"
@@ -48,35 +46,6 @@ _NOBODY = {
     "GIT_COMMITTER_EMAIL": "verify@localhost",
     "GIT_COMMITTER_DATE": "@0 +0000",
 }
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written: `files` in order, the letter first."""
-
-    path: Path
-    files: tuple[str, ...]
-    base: str
-    head: str
-    am_options: tuple[str, ...] = ()  # what `git am` needs beside the files
-
-
-def export_patches(git: Git, base: str, head: str, dest: Path, cover: Cover) -> Exported:
-    """Write base..head below `dest`, one file a commit; the same commits give the same bytes.
-
-    Raises `UsageError` if the commits are not a line from base to head, or if `dest` holds files
-    that are not a series; then nothing is changed.
-    """
-    base, head = commit_of(git, base), commit_of(git, head)
-    commits = line_of(git, base, head)
-    with replace_folder(dest, is_series) as folder, borrower(git) as clean:
-        clean.run("format-patch", *FORMAT, "-q", "-o", folder, f"{base}..{head}")
-        patches = sorted(folder.iterdir())
-        options = am_options(patches)
-        facts = facts_of(clean, base, commits, options)
-        (folder / LETTER).write_bytes(render_cover(cover, facts))
-        files = (LETTER, *(path.name for path in patches))
-    return Exported(dest, files, base, head, options)
 
 
 def am_options(patches: list[Path]) -> tuple[str, ...]:

@@ -33,7 +33,8 @@ Words = Annotated[
     typer.Option("--dialect", help=f"How it says where it is from: {', '.join(DIALECTS)}."),
 ]
 Output = Annotated[
-    Path, typer.Option("--output", "-o", help="The folder to write; for git, the repository.")
+    Path | None,
+    typer.Option("--output", "-o", help="The folder [patches-out]; for git, the repository."),
 ]
 Signer = Annotated[
     str, typer.Option("--signoff", help="Who carries it: NAME <ADDRESS>; signs off each patch.")
@@ -50,7 +51,7 @@ def export(
     run: RunName = "",
     form: Form = "patches",
     words: Words = "",
-    output: Output = Path("patches-out"),
+    output: Output = None,
     signer: Signer = "",
     bugs: Bugs = None,
     cves: Cves = None,
@@ -59,6 +60,9 @@ def export(
     json: common.Json = False,
 ) -> None:
     """Export the series of a run, and prove with the tool it is for that it applies."""
+    if output is None and form == "git":  # a person's repository is named, not guessed
+        raise UsageError("--format git: into which repository?", hint="name it with --output")
+    output = output or Path("patches-out")
     extra = _extra(signer, bugs or [], cves or [], branch, force)
     chosen = common.chosen_run(run)
     record = chosen.record
