@@ -113,6 +113,14 @@ def test_an_export_in_a_dialect_is_proven_and_says_what_is_amiss(delivered, tmp_
     assert (ran.json["tree"], ran.json["dropped"]) == (delivered.record.tree, [])
     text = (tmp_path / "out2" / ran.json["files"][1]).read_text()
     assert "\nPatch-mainline: v6.6\nReferences: bsc#1 CVE-2024-26581\n" in text
+    read = world.run("import", str(tmp_path / "out2"), "--json")
+    assert [p["dialect"] for p in read.json] == ["suse"] * 3
+    assert [p["provenance"]["upstream"] for p in read.json] == [
+        list(p.stands_for) for p in delivered.record.picks
+    ]
+    (tmp_path / "out2/0009-evil.patch").write_text("--- a/../x\n+++ b/../x\n")
+    bad = world.run("import", str(tmp_path / "out2"))
+    assert (bad.code, bad.out) == (2, "") and "0009-evil.patch:1: names 'a/../x', which" in bad.err
 
 
 BAD_OPTIONS = [

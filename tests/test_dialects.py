@@ -260,6 +260,10 @@ OTHERS = {
     f"Body.\n\nUpstream-Status: Backport [https://git.kernel.org/pub/scm/linux/kernel/git/"
     f"torvalds/linux.git/commit/?id={SHA}]\n": ("yocto", (SHA,)),
     f"Body.\n\nUpstream-Status: Backport [{SHA[:12]}]\n": ("yocto", (SHA[:12],)),
+    f"Body.\n\nUpstream-Status: Backport [https://g.org/a/commit/{SHA[:7]}]\n": (
+        "yocto", (SHA[:7],)),
+    f"Body.\n\nUpstream-Status: Backport [https://g.org/?p=a.git;a=commit;h={SHA}]\n": (
+        "yocto", (SHA,)),
 }  # fmt: skip
 
 
@@ -425,3 +429,10 @@ def test_entries_go_on_at_a_greater_indent():
 def test_an_indented_paragraph_without_a_trailer_is_prose():
     assert split_message("Body.\n\n  [0] https://x\n") == ("Body.\n\n  [0] https://x", ())
     assert split_message("Body.\n\nCc: A <a@b>\n  # 6.1+\n")[1] == ("Cc: A <a@b>", "  # 6.1+")
+
+
+@pytest.mark.parametrize("status", ["Backport", "Backport [https://g.org/a/pull/2]"])
+def test_a_backport_that_names_no_commit_has_the_one_of_its_first_line(status):
+    letter = Letter((Field("Subject", "s"),), f"Upstream-Status: {status}\n", commit=SHA)
+    assert DIALECTS["yocto"].parse(letter).upstream == (SHA,)
+    assert DIALECTS["yocto"].parse(replace(letter, commit="")).upstream == ()

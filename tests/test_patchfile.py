@@ -105,6 +105,15 @@ def test_free_text_has_a_subject(sep):
     assert patch.letter.text == "Body.\n" and patch.letter.line == 3
 
 
+def test_a_tag_is_no_subject():
+    patch = read(f"Upstream-Status: Pending\n\nBody.\n{DIFF}")
+    assert patch.letter.fields == () and patch.letter.text.startswith("Upstream-Status: Pending\n")
+
+
+def test_slashes_in_a_row_are_one():
+    assert paths_in(read("--- a.orig//net/x.c\n+++ a//net/x.c\n")) == ("net/x.c",)
+
+
 def test_a_bare_diff_and_no_diff():
     assert read(DIFF).letter == Letter(name="0001-x.patch")
     assert paths_in(read("--- linux.orig/net/dock.c\t2020\n+++ linux/net/dock.c\t2021\n")) == (

@@ -24,6 +24,7 @@ _FROM_LINE = re.compile(r"From (\S+) (?:.*\d\d:\d\d(?::\d\d)? )?(?:[+-]\d{4} )?\
 _FIELD = re.compile(r"([A-Za-z][\w-]*):(?:[ \t]+(.*))?$")
 # One of these makes lines of the form `word: text` a header; else they are a text's first line.
 _HEADS = {"from", "subject", "description", "author", "origin", "patch-mainline", "git-commit"}
+_TAG = re.compile(r"(?:Upstream-Status|CVE|Signed-off-by|Fixes|Bug\w*|Cc|Link): ")
 _IN_BODY = re.compile(r"(From|Date|Subject): (.*)\n")
 _DIFF = re.compile(r"diff --git |Index: |(?:--- \S.*\n\+\+\+ \S)")
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
@@ -172,8 +173,8 @@ def _at_line(text: str, hit: re.Match[str]) -> bool:
 
 
 def _titled(letter: Letter) -> Letter:
-    """A text without any header begins with its subject."""
-    if letter.fields or not letter.text:
+    """A text without any header begins with its subject, unless that is a tag."""
+    if letter.fields or not letter.text or _TAG.match(letter.text):
         return letter
     subject, _, rest = letter.text.partition("\n")
     gap = len(rest) - len(rest.lstrip("\n"))
@@ -225,6 +226,7 @@ def _stripped(name: str, strip: int, place: Place) -> str:
     """A path as it is in the tree, '' for /dev/null; `ManifestError` if it is in none."""
     if name == "/dev/null":
         return ""
+    name = re.sub("//+", "/", name)  # as patch(1) reads it
     whole = "leads out of the tree" if ".." in name.split("/") else ""
     path = name if name.startswith("/") else _inner(name, strip)
     if why := whole or path_trouble(path):

@@ -18,7 +18,8 @@ from backport.values.provenance import (
 )
 
 LINUS = "https://git.kernel.org/linus/"  # short for a commit of the mainline tree
-_COMMIT_URL = re.compile(r"(?:[?&;]id=|/linus/|/commits?/|/c/)([0-9a-f]{12,40})\b")
+# As cgit, gitweb and forges have it; in a URL, seven digits are no other word.
+_COMMIT_URL = re.compile(r"(?:[?&;](?:id|h)=|/linus/|/commits?/|/c/)([0-9a-f]{7,40})\b")
 
 
 class Medium(StrEnum):

@@ -37,7 +37,7 @@ from backport.values.provenance import (
 
 _VERSION = r"v\d+\.\d+(?:\.\d+)?(?:-rc\d+)?"
 # The documented form has the subset before the release; much of the tree has it after.
-NAME = re.compile(rf"(\d{{3}})-(?:(\d+)-)?({_VERSION})-(?:(\d+)-)?[\w.+-]+\.patch")
+NAME = re.compile(rf"(\d{{3,4}})-(?:(\d+)-)?({_VERSION})-(?:(\d+)-)?[\w.+-]+\.patch")
 UNCATEGORIZED = 900
 # What a path begins with, and the class of such patches; the first that fits counts.
 CLASSES = (

@@ -82,10 +82,8 @@ def _shas(letter: Letter, status: str) -> tuple[str, ...]:
     """The commits that the brackets name; else the one that `git format-patch` wrote."""
     if not status.lower().startswith("backport"):
         return ()
-    inside = re.search(r"\[(.*)\]?", status)
-    if not inside:
-        return (letter.commit,) if letter.commit else ()
-    return unique([*commit_urls(inside[1]), *re.findall(rf"(?<![/=\w]){SHORT_SHA}\b", inside[1])])
+    found = [*commit_urls(status), *re.findall(rf"(?<![/=\w]){SHORT_SHA}\b", status)]
+    return unique(found) or ((letter.commit,) if letter.commit else ())
 
 
 def _recognise(letter: Letter) -> bool:
