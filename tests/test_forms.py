@@ -38,6 +38,9 @@ def test_each_form_gives_the_tree_by_its_own_tool(shop, tmp_path, name):
     cargo = shop.cargo(row.dialect)
     files = row.write(cargo, tmp_path / "out")
     assert set(files) == set(contents(tmp_path / "out"))
+    letter = next(p for p in files if "cover-letter" in p)
+    told = (tmp_path / "out" / letter).read_text().split("Apply it with\n  ")[1].split("\n")[0]
+    assert row.tool.split()[0] in told
     assert row.prove(cargo, tmp_path / "out") == shop.record.tree
     assert contents(shop.git.path) == before, "the store was touched"
 
@@ -296,3 +299,11 @@ def test_a_mbox_is_one_file_of_all_mails(shop, tmp_path):
     EXPORTERS["mbox"].write(shop.cargo(), tmp_path / "out")
     (box,) = (tmp_path / "out").glob("*.mbox")
     assert len(split_mbox(box.read_bytes())) == len(WORDS)
+
+
+def test_carriage_returns_survive_an_mbox_by_the_command_in_its_letter(tmp_path):
+    shop = Shop(tmp_path / "s.git", ({"drivers/dos.inf": b"one\r\ntwo\r\n"},))
+    EXPORTERS["mbox"].write(shop.cargo(), tmp_path / "out")
+    assert EXPORTERS["mbox"].prove(shop.cargo(), tmp_path / "out") == shop.record.tree
+    letter = (tmp_path / "out/cover-letter.txt").read_text()
+    assert "\n  git am --keep-cr netkit-debian-6.1.mbox\n" in letter

@@ -40,7 +40,7 @@ class Facts:
     patches: int
     diffstat: str
     shortlog: str
-    am_options: tuple[str, ...] = ()
+    command: str  # what applies it, where the letter lies
 
 
 def cover_of(record: RunRecord) -> Cover:

@@ -77,10 +77,9 @@ def rendered(letter: Letter) -> bytes:
     return f"{head}{text}---\n".encode("utf-8", "surrogateescape")
 
 
-def cover_text(clean: Git, cargo: Cargo, options: tuple[str, ...] = ()) -> bytes:
-    """The letter that goes with every form of a series."""
-    facts = facts_of(clean, cargo.base, list(cargo.commits), options)
-    return render_cover(cargo.cover, facts)
+def cover_text(clean: Git, cargo: Cargo, command: str) -> bytes:
+    """The letter that goes with every form of a series, and the command that applies it."""
+    return render_cover(cargo.cover, facts_of(clean, cargo.base, cargo.commits, command))
 
 
 def demand_text(cargo: Cargo, form: str) -> None:

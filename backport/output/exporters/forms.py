@@ -12,7 +12,6 @@ from backport.doors import process
 from backport.doors.git import Git
 from backport.output.exporters.bench import Bench, bench, demand_tree
 from backport.output.exporters.cargo import Cargo
-from backport.output.exporters.cover import render_cover
 from backport.output.exporters.files import (
     COVER,
     PatchText,
@@ -27,7 +26,6 @@ from backport.output.exporters.patches import (
     am_options,
     apply_mails,
     borrower,
-    facts_of,
     is_series,
     verify_patches,
 )
@@ -41,10 +39,10 @@ _SUFFIXES = (".patch", ".mbox", ".bundle")
 
 
 @contextlib.contextmanager
-def folder_of(cargo: Cargo, dest: Path) -> Iterator[tuple[Path, Git]]:
+def folder_of(cargo: Cargo, dest: Path, command: str) -> Iterator[tuple[Path, Git]]:
     """A folder to fill that replaces an earlier export, with the letter in it, and a clean git."""
     with replace_folder(dest, _is_ours) as folder, borrower(cargo.git) as clean:
-        (folder / COVER).write_bytes(cover_text(clean, cargo))
+        (folder / COVER).write_bytes(cover_text(clean, cargo, command))
         yield folder, clean
 
 
@@ -80,8 +78,8 @@ def write_patches(cargo: Cargo, dest: Path) -> tuple[str, ...]:
         patches = patch_files(clean, cargo)
         _write_all(folder, patches)
         options = am_options([folder / patch.name for patch in patches])
-        facts = facts_of(clean, cargo.base, list(cargo.commits), options)
-        (folder / LETTER).write_bytes(render_cover(cargo.cover, facts))
+        command = " ".join(["git am --empty=drop", *options, "*.patch"])
+        (folder / LETTER).write_bytes(cover_text(clean, cargo, command))
     return (LETTER, *(patch.name for patch in patches))
 
 
@@ -93,10 +91,14 @@ def prove_patches(cargo: Cargo, dest: Path) -> str:
 def write_mbox(cargo: Cargo, dest: Path) -> tuple[str, ...]:
     """All mails in one file, without the letter: `git am FILE` takes it as it is."""
     start = b"From " + b"0" * 40 + b" Mon Sep 17 00:00:00 2001\n"
-    with folder_of(cargo, dest) as (folder, clean):
+    name = f"{cargo.name}.mbox"
+    with folder_of(cargo, dest, f"git am {name}") as (folder, clean):
         texts = [patch.data for patch in patch_files(clean, cargo)]
         mails = [text if text.startswith(b"From ") else start + text for text in texts]
-        (folder / f"{cargo.name}.mbox").write_bytes(b"".join(mails))
+        (folder / name).write_bytes(b"".join(mails))
+        if options := am_options([folder / name]):
+            command = " ".join(["git am", *options, name])
+            (folder / COVER).write_bytes(cover_text(clean, cargo, command))
     return _names(dest)
 
 
@@ -113,7 +115,8 @@ def prove_mbox(cargo: Cargo, dest: Path) -> str:
 def write_quilt(cargo: Cargo, dest: Path) -> tuple[str, ...]:
     """`patches/series` and its patches."""
     demand_text(cargo, "quilt")
-    with folder_of(cargo, dest) as (folder, clean):
+    command = f"QUILT_PATCHES={QUILT_DIR} quilt push -a, with this folder's copied to the tree"
+    with folder_of(cargo, dest, command) as (folder, clean):
         _write_series(folder / QUILT_DIR, patch_files(clean, cargo))
     return _names(dest)
 
@@ -134,7 +137,8 @@ def prove_quilt(cargo: Cargo, dest: Path) -> str:
 def write_debian(cargo: Cargo, dest: Path) -> tuple[str, ...]:
     """`debian/patches/series` and its patches, for a source package of format 3.0 (quilt)."""
     demand_text(cargo, "debian")
-    with folder_of(cargo, dest) as (folder, clean):
+    command = f"dpkg-source --before-build ., with {DEBIAN_DIR} copied to the source package"
+    with folder_of(cargo, dest, command) as (folder, clean):
         _write_series(folder / DEBIAN_DIR, patch_files(clean, cargo))
     return _names(dest)
 
@@ -193,7 +197,8 @@ bench (1-1) unstable; urgency=low
 def write_rpm(cargo: Cargo, dest: Path) -> tuple[str, ...]:
     """Patches with two parts of a spec file: their tags, and the lines that apply them."""
     demand_text(cargo, "rpm")
-    with folder_of(cargo, dest) as (folder, clean):
+    command = f"rpmbuild -bp, with %include of {RPM_PATCHES} and, in %prep, {RPM_PREP}"
+    with folder_of(cargo, dest, command) as (folder, clean):
         patches = patch_files(clean, cargo)
         _write_all(folder, patches)
         numbers = range(FIRST_RPM, FIRST_RPM + len(patches))

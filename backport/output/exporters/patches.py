@@ -7,7 +7,7 @@ import email.utils
 import re
 import tempfile
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from backport.doors.git import CommitInfo, Git
@@ -88,7 +88,8 @@ def _check_link(parent: CommitInfo, commit: CommitInfo) -> None:
         )
 
 
-def facts_of(git: Git, base: str, commits: list[CommitInfo], options: tuple[str, ...]) -> Facts:
+def facts_of(git: Git, base: str, commits: Sequence[CommitInfo], command: str) -> Facts:
+    """What git knows about a line of commits; `command` applies the form that the letter is of."""
     last = commits[-1]
     seconds, _, zone = last.committer.date.partition(" ")
     stat = git.run("diff", "--stat=72", "--summary", "--no-renames", "--no-color", base, last.oid)
@@ -98,7 +99,7 @@ def facts_of(git: Git, base: str, commits: list[CommitInfo], options: tuple[str,
         patches=len(commits),
         diffstat=stat.text.rstrip("\n"),
         shortlog=shortlog(commits),
-        am_options=options,
+        command=command,
     )
 
 
@@ -110,7 +111,7 @@ def rfc2822(seconds: int, zone: str) -> str:
     return f"{text.removesuffix(' -0000')} {zone}"
 
 
-def shortlog(commits: list[CommitInfo]) -> str:
+def shortlog(commits: Sequence[CommitInfo]) -> str:
     """The subjects by author, authors in order of their first commit, as git-shortlog(1) prints."""
     authors: dict[str, list[str]] = {}
     for commit in commits:

@@ -67,7 +67,8 @@ def _repository(dest: Path) -> Path:
 def write_bundle(cargo: Cargo, dest: Path) -> tuple[str, ...]:
     """What a repository that has the base lacks, in one file to fetch from."""
     check_name(cargo.branch)
-    with folder_of(cargo, dest) as (folder, clean):
+    command = f"git fetch {cargo.name}.bundle {cargo.branch}"
+    with folder_of(cargo, dest, command) as (folder, clean):
         clean.update_ref(_ref(cargo), reworded(clean, cargo), None, "export")
         # One thread packs the same bytes each time.
         argv = ("-c", "pack.threads=1", "bundle", "create", "--quiet")
