@@ -225,6 +225,20 @@ def test_a_rule_that_asks_for_upstreams_form(lay):
     }
 
 
+def test_a_rule_for_another_form_stays_out_of_a_slice(lay):
+    """It asks for a file of the commit that the slice does not have, and must not hold there."""
+    theirs = {"a.c": BEFORE.replace("\treturn", "\tnew_call();\n\treturn"), **FREED}
+    held = rule(Rewrite((Substitution("new_call", "old_call"),)), id="held")
+    other = rule(
+        Edit(Substitution("not there", "")),
+        id="other",
+        when=(Question("somebody", "free.c", False, upstream=True),),
+    )
+    base = {"a.c": BEFORE, "b.c": "", **FREE}
+    found = noticed(lay(base, [base, {**theirs, "b.c": "int b;\n"}], held, other))
+    assert found == {"held": (Noticed.SYMBOLS, "call new_call in a.c")}
+
+
 def test_a_series_that_does_not_hold_is_no_ground(lay):
     theirs = NEWER.replace("int newer;\n", "int newer;\nint added;\n")
     with pytest.raises(ConflictsLeft, match=r"does not pick with all rules: conflict, a\.c"):

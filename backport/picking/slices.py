@@ -1,7 +1,8 @@
 """Picks of a few paths: what one rule changes is seen without merging the rest of the commit.
 
 A pick treats each path by itself, but for three things: whether upstream's whole change is there
-already, and where a rule says that a missing file's change goes instead. A slice keeps both.
+already, where a rule says that a missing file's change goes instead, and what rules ask about.
+A slice keeps the paths of the first two, and asks the whole commit.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from backport.doors.git import Change, Git
-from backport.picking.pick import Pick, Target, pick
+from backport.picking.pick import Pick, Target, applicable, pick
 from backport.values.commit import Incoming
 from backport.values.rule import Absent, Present, Rule
 
 
 def slice_of(paths: Collection[str], rules: Sequence[Rule], changes: Sequence[Change]) -> set[str]:
-    """The paths that must be picked along: what rules ask about, stand-ins, and a witness.
+    """The paths that must be picked along: stand-ins, what says that it is there, and a witness.
 
     The witness is a path that no rule is about, so that a change which is there already in these
     paths is not taken for one that is there in all of them.
@@ -25,8 +26,6 @@ def slice_of(paths: Collection[str], rules: Sequence[Rule], changes: Sequence[Ch
     for rule in rules:
         if isinstance(rule.action, Present):
             found.update(rule.paths)
-        elif found.intersection(rule.paths):
-            found.update(rule.asks_upstream)
         if isinstance(rule.action, Absent) and found & {*rule.paths, rule.action.instead}:
             found |= {*rule.paths, rule.action.instead}
     ruled = {path for rule in rules for path in rule.paths}
@@ -42,7 +41,9 @@ def pick_slice(  # noqa: PLR0917 (a pick, and the paths of it)
     git = target.git
     parts = [git.tree_of(rev) for rev in (incoming.parent, incoming.commit)]
     cut = [git.edit_tree("", git.entries(tree, sorted(paths))) for tree in parts]
-    narrowed = [replace(r, paths=tuple(p for p in r.paths if p in paths)) for r in rules]
+    # Questions are about the whole commit: a slice may lack the very file that one names.
+    held = applicable(rules, incoming, tree, target)
+    narrowed = [replace(r, paths=tuple(p for p in r.paths if p in paths), when=()) for r in held]
     asked = [rule for rule in narrowed if rule.paths]
     part = replace(incoming, parent=cut[0], commit=cut[1])
     return pick(part, onto, tree, asked, target)

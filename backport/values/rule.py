@@ -173,11 +173,6 @@ class Rule:
         """The paths of the target that its questions are about."""
         return tuple(question.path for question in self.when if not question.upstream)
 
-    @property
-    def asks_upstream(self) -> tuple[str, ...]:
-        """The paths of upstream's commit that its questions are about."""
-        return tuple(question.path for question in self.when if question.upstream)
-
 
 LineDelta = Counter[str]  # line -> how often it came (above 0) or went (below 0)
 
