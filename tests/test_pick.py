@@ -611,3 +611,18 @@ def test_a_merge_gone_wrong_is_named(bench, monkeypatch, old, new, message):
     ours = BASE_C.replace("return ret;", "return -1;")
     got = bench.pick({"a.c": BASE_C}, {"a.c": ours}, {"a.c": THEIRS_C})
     assert [str(item) for item in got.unaccounted] == [message]
+
+
+def test_without_judging_a_wrong_result_is_the_same_and_nobody_objects(bench, monkeypatch):
+    trees = [make_tree(bench.git, {"a.c": text}) for text in (BASE_C, THEIRS_C)]
+    incoming = change(bench.git, *trees)
+    onto = bench.git.commit_tree(trees[0], [], "target\n", AUTHOR, AUTHOR)
+    right = Git.merge_trees
+    lossy = make_tree(bench.git, {"a.c": THEIRS_C.replace("\tdock_door(dock);\n", "\tnone();\n")})
+    monkeypatch.setattr(Git, "merge_trees", lambda *a: replace(right(*a), tree=lossy))
+    target = Target(bench.git, bench.version)
+    told, untold = (
+        pick(incoming, onto, trees[0], (), target, judged=judged) for judged in (True, False)
+    )
+    assert len(told.unaccounted) == 2 and untold.unaccounted == ()
+    assert replace(told, unaccounted=()) == untold

@@ -147,7 +147,7 @@ def bare(
     if not result.merged_conflicts:
         return ()
     before = [rule for rule in rules if isinstance(rule.action, INCOMING)]
-    return pick(result.incoming, onto, tree, before, target).conflicts
+    return pick(result.incoming, onto, tree, before, target, judged=False).conflicts
 
 
 def explain_pick(result: Pick, conflicts: Sequence[Conflict]) -> Iterator[Explanation]:
