@@ -40,8 +40,8 @@ ROOMS = (
 THIRD_PARTY = {
     "git": {"doors.git"},
     "gitdb": {"doors.git"},
-    "jinja2": {"output.exporters.cover", "output.report"},
-    "markupsafe": {"output.report"},
+    "jinja2": {"output.exporters.cover", "output.page"},
+    "markupsafe": {"output.diffrows", "output.page", "output.reviewpage"},
     "rich": {"shell.console", "output.summary"},
     "tree_sitter": {"readers.cparse"},
     "tree_sitter_c": {"readers.cparse"},

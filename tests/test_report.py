@@ -9,14 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from sample_record import PASSED_RUN, STOPPED_RUN, sample, suite
 
-from backport.output.report import (
-    case_rows,
-    code,
-    escape_markdown,
-    render_html,
-    render_markdown,
-    write_report,
-)
+from backport.output.page import code, escape_markdown
+from backport.output.report import case_rows, render_html, render_markdown, write_report
 from backport.output.summary import columns
 from backport.values.record import Adaptation, Case, Failure, Gate, LeftOut, RunRecord, Suite
 
