@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "abort": work.abort,
     "status": look.status,
     "report": look.report,
+    "review": look.review,
     "export": deliver.export,
     "checkpatch": deliver.checkpatch,
     "import": deliver.import_,

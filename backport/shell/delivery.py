@@ -6,14 +6,24 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from backport.advice.review import Request, review
 from backport.doors import files
+from backport.doors.cache import Cache
+from backport.doors.findings import read_findings
 from backport.doors.git import Git
+from backport.doors.rundir import Found
+from backport.doors.store import Store
 from backport.output.exporters import Cargo, Extra, exporter, pack
-from backport.output.report import write_report
+from backport.output.report import REVIEW, write_report
+from backport.output.reviewpage import render_review, total_of
+from backport.readers.manifest import find_data_root, series_path
+from backport.readers.rules import read_rules
 from backport.shell.session import Session
 from backport.values.dialects import DIALECTS, dialect, dropped
 from backport.values.errors import UsageError
+from backport.values.events import Emit
 from backport.values.record import RunRecord
+from backport.values.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,51 @@ def _objections(cargo: Cargo) -> tuple[Objection, ...]:
         for letter in letters
         for found in cargo.dialect.lint(letter)
     )
+
+
+@dataclass(frozen=True)
+class ReviewPage:
+    """A review page on the disk, and the counts of lines that it opens with.
+
+    `untold` are the commits whose differences could not be tied to rules.
+    """
+
+    path: Path
+    size: int
+    same: int
+    differ: int
+    unowned: int
+    untold: tuple[str, ...]
+
+
+def write_review(run: Found, cache: Cache, output: Path | None, emit: Emit) -> ReviewPage:
+    """Write the review page of a run, into its folder unless another file is named.
+
+    There the short report links to it. Raises `UsageError` if the run has nothing to show, or the
+    store has lost it.
+    """
+    if run.record.base is None or not run.record.picks:
+        raise UsageError(f"{run.path.name}: this run picked nothing", hint="backport report")
+    if output is not None and output.is_dir():
+        raise UsageError(f"{output}: is a folder", hint=f"--output {output / REVIEW}")
+    request = Request(Store(cache).git, run.record, _rules(run.record.series))
+    found = review(request, emit)
+    text = render_review(found, read_findings(run.path)).encode()
+    path = output or run.path / REVIEW
+    files.write(path, text)
+    if output is None:
+        write_report(run.record, run.path)
+    total = total_of(found)
+    untold = tuple(one.pick.subject for one in found.commits if one.untold)
+    return ReviewPage(path, len(text), total.same, total.differ, total.unowned, untold)
+
+
+def _rules(series: str) -> tuple[Rule, ...]:
+    """The series' rules as they are now; none where its data files are not here."""
+    try:
+        return read_rules(series_path(find_data_root(), series).parent / "rules")
+    except UsageError:
+        return ()
 
 
 def deliver_series(session: Session) -> None:

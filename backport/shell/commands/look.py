@@ -1,8 +1,9 @@
-"""Commands that look at what is there: status, report, doctor."""
+"""Commands that look at what is there: status, report, review, doctor."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +12,11 @@ from backport.doors.cache import Cache
 from backport.doors.rundir import Found, list_runs
 from backport.output.report import write_report
 from backport.output.summary import summary
+from backport.shell import delivery
 from backport.shell import doctor as examination
 from backport.shell.commands import common
 from backport.shell.commands.common import say, say_json
+from backport.shell.console import ConsoleRenderer
 
 RunName = Annotated[str, typer.Argument(help="A run: its id or folder [the newest].")]
 
@@ -46,6 +49,33 @@ def report(run: RunName = "", json: common.Json = False) -> None:
         say_json(paths)
     else:
         say("\n".join(paths.values()))
+
+
+def review(
+    run: RunName = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write [in the run's folder].")
+    ] = None,
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Write the review page: each commit beside upstream's, with the rule behind each line."""
+    chosen = common.chosen_run(run)
+    with ConsoleRenderer(quiet=quiet) as emit:
+        page = delivery.write_review(chosen, Cache.default(), output, emit)
+    if json:
+        say_json(
+            {
+                "page": str(page.path),
+                "bytes": page.size,
+                "lines": page.same,
+                "differ": page.differ,
+                "unexplained": page.unowned,
+                "untied": list(page.untold),
+            }
+        )
+    else:
+        say(str(page.path))
 
 
 def doctor(json: common.Json = False) -> None:
