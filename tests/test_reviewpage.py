@@ -29,6 +29,7 @@ from backport.values.findings import (
     UapiName,
 )
 from backport.values.record import Brought
+from backport.values.rule import line_delta
 
 NONE = Findings()
 DOCK = "net/core/dock.c"
@@ -218,6 +219,15 @@ def test_binary_files_and_modes_are_told_in_words():
     file = FileReview("fw.bin", (), (), notes=("upstream: binary, 1 becomes 2",))
     one = (commit(2, "dock: Firmware", file),)
     assert "binary, 1 becomes 2" in Page(render_review(Review(record_of(one), one), NONE)).text
+
+
+def test_what_the_target_has_already_is_folded_and_no_difference():
+    new = "".join(f"{n}\n" for n in range(9))
+    known = Known(drift=line_delta([], new.splitlines(keepends=True)))
+    one = (commit(2, "dock: Again", file_review("a.c", ("", new, new, new), known)),)
+    review = Review(record_of(one), one)
+    assert total_of(review).differ == 0
+    assert "9 lines that the target has already: +9 −0" in Page(render_review(review, NONE)).text
 
 
 def test_an_empty_review_is_a_page_too():

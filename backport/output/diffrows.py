@@ -22,9 +22,9 @@ AROUND = 3  # equal rows that are shown on either side of what differs
 FOLD = 5  # equal rows that are worth a fold
 CLIP = 400  # characters of a line
 FOLDED = 600  # rows of one fold
-SHOWN = 1500  # rows of one file that are not folded
+SHOWN = 1500  # rows of one stretch that is not folded
 
-QUIET = (Tie.UPSTREAM, Tie.CONTEXT, Tie.UNMADE)
+QUIET = (Tie.UPSTREAM, Tie.CONTEXT, Tie.UNMADE, Tie.THERE)  # no difference in what comes of it
 MARKS: Mapping[Tie, str] = {
     Tie.RULE: "◆",
     Tie.EITHER: "◇",
@@ -61,9 +61,12 @@ class Block:
         what = {
             frozenset({Tie.UNMADE}): "of upstream's commit",
             frozenset({Tie.CONTEXT}): "around, which differ",
+            frozenset({Tie.THERE}): "that the target has already",
         }.get(frozenset(ties), "as upstream has them")
         if Tie.CONTEXT in ties and len(ties) > 1:
             what += ", in other surroundings"
+        if Tie.THERE in ties and len(ties) > 1:
+            what += ", some there already"
         return f"{size} {what}: +{added} −{removed}"
 
 
