@@ -216,7 +216,7 @@ def test_keys_do_no_harm_where_there_is_nothing(opened):
 def test_a_checker_of_accessibility_finds_nothing_serious(opened, width, theme):
     page = opened("small", width)
     js(page, "void (document.documentElement.dataset.theme = arguments[0])", theme)
-    press(page, "e")
+    js(page, "void document.querySelectorAll('details').forEach(e => { e.open = true; })")
     page.execute_script(AXE.read_text(encoding="utf-8"))
     found = page.execute_async_script(
         "const done = arguments[arguments.length - 1];"

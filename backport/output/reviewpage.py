@@ -154,6 +154,7 @@ def render_review(review: Review, findings: Findings, page: int = PAGE) -> str:
         rows=list(case_rows(review.record, shown)),
         rules=_rules(review),
         commits=views,
+        many=len(views) > FEW,
         articles=list(_articles(review.record, views, page)),
         untold=sum(1 for one in review.commits if one.untold),
         outcomes=list(dict.fromkeys(pick.outcome for pick in review.record.picks)),
