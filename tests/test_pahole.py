@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backport.readers.pahole import parse_layouts
+from backport.readers.pahole import parse_layouts, parse_sizes
 from backport.values.surface import Layout, Member
 
 TEXT = """\
@@ -46,6 +46,13 @@ struct outer {
 	struct {
 		int                deep;                 /*    40     4 */
 	} named_one;                                     /*    40     4 */
+	enum {
+		STATE_NEW  = 0,
+		STATE_OLD = 1,
+	} state:16;                                         /*    44:16  4 */
+	const struct {
+		int                fixed;                /*    44     4 */
+	};                                               /*    44     4 */
 	const struct inner  *      ptr __attribute__((__aligned__(8))); /*    48     8 */
 	/* --- cacheline 1 boundary (64 bytes) --- */
 	struct row {
@@ -77,7 +84,8 @@ struct bits {
 
 
 def layouts():
-    found = parse_layouts(TEXT.splitlines(), lambda path: path.removeprefix("/src/"))
+    unions = parse_sizes("inner\t8\t0\nuu\t24\t0\n".splitlines())
+    found = parse_layouts(TEXT.splitlines(), unions, lambda path: path.removeprefix("/src/"))
     return {one.title: one for one in found}
 
 
@@ -85,7 +93,7 @@ def test_each_struct_has_its_header_and_its_size():
     assert [(title, one.header, one.size) for title, one in layouts().items()] == [
         ("struct inner", "include/linux/inner.h", 8),
         ("struct outer", "include/linux/outer.h", 128),
-        ("union uu", "a.c", 16),
+        ("union uu", "a.c", 24),
         ("struct bits", "a.c", 8),
     ]
 
@@ -105,14 +113,15 @@ def test_what_is_nested_goes_by_its_path():
     found = {one.name: one for one in layouts()["struct outer"].members}
     assert [*found] == [
         "x", "in", "q", "lo", "hi", "hj", "bit1", "tail", "fn", "named_one", "named_one.deep",
-        "ptr", "rows", "rows.n", "flex",
+        "state", "fixed", "ptr", "rows", "rows.n", "flex",
     ]  # fmt: skip
     assert found["hj"] == Member("hj", "u32 hj:28", 20, 4, 4)
     assert found["fn"].text == "int (*fn)(struct outer *, int)"
     assert found["named_one"] == Member("named_one", "struct {...} named_one", 40, 4)
     assert found["rows"] == Member("rows", "struct row {...} rows[2]", 64, 8)
+    assert found["state"] == Member("state", "enum {...} state:16", 44, 4, 16)
     assert found["ptr"].text == "const struct inner *ptr"
 
 
 def test_what_is_no_struct_is_passed_over():
-    assert parse_layouts(["int main(void);", "};", "/* <1> x.h:1 */", ""]) == []
+    assert parse_layouts(["int main(void);", "};", "/* <1> x.h:1 */", ""], {}) == []

@@ -8,7 +8,7 @@ from fake_kernel import make_tree as write_kernel
 from kernelish import make_tree
 
 from backport.doors.git import Git
-from backport.kernel import surface
+from backport.kernel import debugdata
 from backport.kernel.configure import ConfigLost
 from backport.kernel.surface import Request, is_module_header, measure
 from backport.values.errors import Exit, GateFailed, ToolMissing
@@ -139,7 +139,7 @@ def test_versions_that_no_kernel_writes_are_named(bench):
 
 
 def test_without_pahole_nothing_is_built(bench, monkeypatch):
-    monkeypatch.setattr(surface, "TOOLS", (("no-such-pahole", "dwarves"),))
+    monkeypatch.setattr(debugdata, "TOOLS", (("no-such-pahole", "dwarves"),))
     with pytest.raises(ToolMissing, match="not installed: no-such-pahole") as caught:
         measure(bench.request())
     assert (caught.value.exit_code, caught.value.hint) == (

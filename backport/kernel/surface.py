@@ -17,19 +17,18 @@ from pathlib import Path
 from backport.doors import files, process
 from backport.doors.git import Git
 from backport.doors.process import ProcessFailed
-from backport.kernel import kbuild
+from backport.kernel import debugdata, kbuild
 from backport.kernel.build import BuildRequest, build, make_of
 from backport.kernel.checkout import checkout
 from backport.kernel.configure import ConfigureRequest, configure, read_fragments
 from backport.kernel.toolchain import arch_named, probe, version_of
-from backport.readers import kconfig, pahole, symvers
+from backport.readers import kconfig, symvers
 from backport.values.errors import BuildFailed, GateFailed
 from backport.values.events import Emit, Note, StageFinished, StageStarted, silent
 from backport.values.surface import Export, Layout, Surface
 
 STAGE = "surface"
 RECIPE = 1  # part of every key: raise it when the same inputs give another result
-TOOLS = (("pahole", "dwarves"),)
 SYMTYPES = {"KBUILD_SYMTYPES": "1"}  # leave beside each object what its CRCs are computed from
 
 
@@ -77,7 +76,7 @@ def measure(request: Request) -> Pair:
     Raises `ToolMissing` without pahole, `ConfigLost` when the newer tree refuses the fragments,
     `BuildFailed` when a tree does not build, `Unavailable` when the disk is full.
     """
-    process.require(TOOLS)
+    process.require(debugdata.TOOLS)
     wanted = kconfig.render(kconfig.merge(read_fragments(request.fragments)).wanted)
     with files.locked(request.out.with_name(f"{request.out.name}.lock")):
         head, after = _read(request, "patched", request.head, wanted)
@@ -220,9 +219,7 @@ def _symtypes(request: Request) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _layouts(request: Request, vmlinux: Path) -> dict[str, Layout]:
     """Structs and unions that headers declare; those of a .c file are no module's business."""
-    lines = process.run(["pahole", "-I", "-F", "dwarf", vmlinux]).text.splitlines()
-    root = f"{request.source.resolve()}/"
-    found = pahole.parse_layouts(lines, lambda path: path.removeprefix(root))
+    found = debugdata.read_layouts(vmlinux, request.source.resolve())
     return {one.title: one for one in found if is_module_header(one.header)}
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import struct
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from backport.doors import process
 from backport.doors.git import Git
 from backport.doors.process import Completed
+from backport.kernel import debugdata
 from backport.kernel.toolchain import arch_named
-from backport.readers import pahole, preprocessed
+from backport.readers import preprocessed
 from backport.values.errors import GateFailed
 from backport.values.surface import Header
 
@@ -65,17 +66,12 @@ def _read(root: Path, path: str, flags: Sequence[str]) -> Header:
     source.write_text(_program(header, found.enumerators))
     _told(["gcc", *flags, *_DEBUG, "-c", "-o", product, source], root, path)
     values = _values(product, len(found.enumerators))
-    lines = process.run(["pahole", "-I", "-F", "dwarf", product], timeout=_SECONDS).text
-    shortened = pahole.parse_layouts(lines.splitlines(), _below(root / "tree"))
+    layouts = debugdata.read_layouts(product, root / "tree")
     return Header(
         found.macros,
         dict(zip(found.enumerators, values, strict=True)),
-        {one.title: one for one in shortened if one.header == path},
+        {one.title: one for one in layouts if one.header == path},
     )
-
-
-def _below(root: Path) -> Callable[[str], str]:
-    return lambda path: path.removeprefix(f"{root}/")
 
 
 def _program(header: Path, names: Sequence[str]) -> str:

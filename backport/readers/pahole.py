@@ -1,15 +1,15 @@
-"""Reads what `pahole -I` prints: each struct and union with the header that declares it."""
+"""Reads what pahole prints: each struct and union with the header that declares it, and sizes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from backport.values.surface import Layout, Member
 
 _PLACE = re.compile(r"/\* <[0-9a-f]+> (.+):(\d+) \*/$")
-_OPEN = re.compile(r"(struct|union)(?: (\w+))?\s*\{$")
+_OPEN = re.compile(r"(?:(?:const|volatile) )*(struct|union|enum)(?: (\w+))?\s*\{$")
 _MEMBER = re.compile(r"(.+);\s*/\*\s*(\d+)(?::\s*(\d+))?\s+(\d+)\s*\*/$")
 _CLOSE = re.compile(r"\}\s*(.*?);(?:\s*/\*\s*\d+(?::\s*\d+)?\s+\d+\s*\*/)?$")
 _SIZE = re.compile(r"/\* size: (\d+), ")
@@ -29,10 +29,19 @@ class _Open:
     members: list[Member] = field(default_factory=list)
 
 
-def parse_layouts(lines: Iterable[str], shorten: Callable[[str], str] = str) -> list[Layout]:
-    """All top-level structs and unions; `shorten` makes of a header's path what is kept.
+def parse_sizes(lines: Iterable[str]) -> dict[str, int]:
+    """Bytes by name, as `pahole -s --unions` prints them."""
+    rows = (line.split("\t") for line in lines)
+    return {row[0]: int(row[1]) for row in rows if len(row) == 3}
 
-    A union's size is where its longest member ends: pahole does not print it.
+
+def parse_layouts(
+    lines: Iterable[str], unions: Mapping[str, int], shorten: Callable[[str], str] = str
+) -> list[Layout]:
+    """All top-level structs and unions that `pahole -I` prints, in its order.
+
+    `shorten` makes of a header's path what is kept. With a union no size is printed: `unions` has
+    them. An enum is no struct, but one may be nested, and then a member has it.
     """
     found: list[Layout] = []
     header, stack = "", list[_Open]()
@@ -49,7 +58,7 @@ def parse_layouts(lines: Iterable[str], shorten: Callable[[str], str] = str) -> 
         elif member := _MEMBER.match(line):
             _take(stack, line, member)
         elif _CLOSE.match(line):
-            found += _end(stack)
+            found += _end(stack, unions)
     return found
 
 
@@ -76,11 +85,11 @@ def _member(name: str, text: str, found: re.Match[str]) -> Member:
     return Member(name, text, int(found[2]), int(found[4]), bit)
 
 
-def _end(stack: list[_Open]) -> list[Layout]:
+def _end(stack: list[_Open], unions: Mapping[str, int]) -> list[Layout]:
     done = stack.pop()
     if stack or not done.name:  # an inner one without a place, or one that nobody can name
         return []
-    size = done.size or max((one.offset + one.size for one in done.members), default=0)
+    size = unions.get(done.name, 0) if done.kind == "union" else done.size
     return [Layout(done.kind, done.name, done.header, size, tuple(done.members))]
 
 
