@@ -52,6 +52,7 @@ def test_what_a_definition_refers_to():
         ("struct a { UNKNOWN }", []),
         ("typedef unsigned int u32", []),
         ("struct a { }", []),
+        ("struct a { union { } ; int x ; }", [("x", "int x")]),
         ("enum e { A = ( 1 << 2 ) , B , }", [("A", "A = ( 1 << 2 )"), ("B", "B")]),
         ("struct a { char name [ ( 64 - 8 ) ] ; }", [("name", "char name [ ( 64 - 8 ) ]")]),
         ("struct a { t#u8 one : 1 , two : 2 ; }", [("one", "t#u8 one : 1"), ("two", "two : 2")]),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 UNKNOWN = "{ UNKNOWN }"  # what is declared, and not defined, where an object is compiled
 
-_NESTED = re.compile(r"(?:const )?(?:struct|union)(?: \w+)? \{ (.*) \}\s*(.*)")
+_NESTED = re.compile(r"(?:const )?(?:struct|union)(?: \w+)? \{(.*)\}\s*(.*)")
 _POINTER = re.compile(r"\( \*(?: \*| const)* (\w+)")
 _PLAIN = re.compile(r"(\w+)(?: \[[^\]]*\])*(?: : [^:]+)?$")
 _OPENING, _CLOSING = "([{", ")]}"
