@@ -51,14 +51,24 @@ def test_every_rule_action_is_in_the_table():
     assert named == set(rules._ACTIONS)
 
 
+def shown(kind):
+    """The one row of its kind that the README shows."""
+    (row,) = [row for block in BLOCKS["toml"] for row in tomllib.loads(block).get(kind, ())]
+    return row
+
+
 def test_the_shown_rule_is_one_of_ours():
-    (shown,) = tomllib.loads(BLOCKS["toml"][0])["rule"]
     ours = [
         rule
         for path in (ROOT / "patches/netkit/rules").glob("*.toml")
         for rule in tomllib.loads(path.read_text("utf-8"))["rule"]
     ]
-    assert shown in ours
+    assert shown("rule") in ours
+
+
+def test_the_shown_allowance_is_one_of_ours():
+    ours = tomllib.loads((ROOT / "patches/netkit/compat.toml").read_text("utf-8"))["allow"]
+    assert shown("allow") in ours
 
 
 def test_the_two_commands_come_first():

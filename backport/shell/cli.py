@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 
 from backport.doors import process
 from backport.shell.blame import explained
-from backport.shell.commands import audit, deliver, learn, look, rules, work
+from backport.shell.commands import audit, compat, deliver, learn, look, rules, work
 from backport.shell.console import for_stream, render_error
 from backport.values.errors import Exit, Interrupted
 
@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "export": deliver.export,
     "checkpatch": deliver.checkpatch,
     "import": deliver.import_,
+    "compat": compat.compat,
     "learn": learn.learn_,
     "doctor": look.doctor,
     "explain": rules.explain,

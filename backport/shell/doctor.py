@@ -86,7 +86,13 @@ NEEDS: tuple[Need, ...] = (
     Need("dpkg-source", "applies one: --format debian", "dpkg-dev", (EXPORT,), required=False),
     Need("rpmbuild", "applies one: --format rpm", "rpm", (EXPORT,), required=False),
     Need("ccache", "makes second builds faster", "ccache", (BUILD,), required=False),
-    Need("pahole", "gives the kernel BTF", "dwarves", (BUILD,), required=False),
+    Need(
+        "pahole",
+        "reads layouts for compat, gives the kernel BTF",
+        "dwarves",
+        (BUILD,),
+        required=False,
+    ),
 )
 
 
