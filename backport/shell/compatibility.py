@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from backport.doors import files
+from backport.doors import files, process
 from backport.doors.cache import Cache
 from backport.doors.git import Git
 from backport.doors.rundir import Found
 from backport.doors.store import Store
 from backport.gates import noticing, surfaces
-from backport.kernel import surface, uapiheaders
+from backport.kernel import debugdata, surface, uapiheaders
 from backport.readers import manifest
 from backport.readers.allowances import read_allowances
 from backport.values import record
@@ -25,6 +25,7 @@ from backport.values.surface import Header, Surface
 
 FILE = "compat.json"
 FRAGMENT = "compat"  # over those that the run was built with
+SHOWN = 8  # things that an error lists
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ class Request:
 def compare(request: Request, emit: Emit) -> Compat:
     """Build what is not known yet, compare, and leave `compat.json` in the run's folder."""
     run = request.run.record
+    process.require(debugdata.TOOLS)
     allowances = read_allowances(allow_file(request))
     git = Store(request.cache).git
     base, head = _trees(git, run)
+    headers = _headers(request, git, base, head)  # a second; the kernels may take many minutes
     pair = surface.measure(_measure_request(request, git, (base, head), emit))
-    report = _report(request, (pair.base, pair.head), _headers(request, git, base, head))
+    report = _report(request, (pair.base, pair.head), headers)
     report = _judged(report, allowances, list(_others(request)))
     text = json.dumps(asdict(report), indent=1, ensure_ascii=False)
     files.write(request.run.path / FILE, text.encode() + b"\n")
@@ -62,7 +65,8 @@ def demand_allowed(report: Compat, file: Path) -> None:
     if refused:
         count = f"{len(refused)} things" if len(refused) > 1 else "1 thing"
         lines = [f"compat: {count} would be noticed outside the tree, and nobody allowed it"]
-        lines += [f"  {one.text}" for one in refused]
+        lines += [f"  {one.text}" for one in refused[:SHOWN]]
+        lines += [f"  and {len(refused) - SHOWN} more"] if len(refused) > SHOWN else []
         hint = f"avoid it, or allow it in {file} with the reason why it is right"
         raise GateFailed("\n".join(lines), hint=hint)
 
