@@ -132,7 +132,7 @@ def test_a_person_reads_the_same(world, monkeypatch, allow):
         "                 1 by struct dock",
         "           struct dock, include/linux/dock.h: 4 -> 8 bytes",
         "uapi       1 added, 1 changed, 0 removed",
-        "           include/uapi/linux/dock.h: DOCK_B = 1",
+        "           include/uapi/linux/dock.h: DOCK_B=1",
         "+ struct dock: 4 to 8 bytes; added port; 1 exported symbol with another CRC",
         "    allowed: a port is what it is about",
         "+ uapi __DOCK_MAX: is 2, was 1 in include/uapi/linux/dock.h",

@@ -63,6 +63,17 @@ def test_what_lies_behind_a_member_in_the_middle_moves_together():
     assert changes(one, two, replace(three, bit=1), four) == ("moved up, by +1 bit",)
 
 
+def test_a_nested_struct_comes_with_its_members():
+    inner = Member("in.at", "u32 at", 4, 4)
+    outer = Member("in", "struct {...} in", 4, 4)
+    assert changes(*OLD.members, outer, inner) == (
+        "added struct {...} in, 4 bytes at byte 4, in a hole",
+    )
+    was = replace(OLD, members=(*OLD.members, outer))
+    now = replace(OLD, members=(*OLD.members, outer, inner))
+    assert struct_change(was, now).changes == ("added in.at (u32 at), 4 bytes at byte 4",)
+
+
 def test_a_member_of_another_type_and_another_order():
     one, two, three, four = OLD.members
     told = changes(

@@ -57,6 +57,7 @@ def test_what_a_definition_refers_to():
         ("struct a { char name [ ( 64 - 8 ) ] ; }", [("name", "char name [ ( 64 - 8 ) ]")]),
         ("struct a { t#u8 one : 1 , two : 2 ; }", [("one", "t#u8 one : 1"), ("two", "two : 2")]),
         ("struct a { int ( * f ) ( int , s#a * ) ; }", [("f", "int ( * f ) ( int , s#a * )")]),
+        ("struct a { t#u32 : 32 ; unsigned int : 4 ; t#u8 x : 1 ; }", [("x", "t#u8 x : 1")]),
         (
             "struct a { long x __attribute__ ( ( __aligned__ ( ( 1 << 6 ) ) ) ) ; }",
             [("x", "long x")],

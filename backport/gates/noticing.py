@@ -54,7 +54,8 @@ def struct_change(old: Layout, new: Layout) -> StructChange:
 def _added(member: Member, old: Layout, delta: Delta) -> str:
     start, end = _bits(member)
     met = [m.name for m in old.members if _bits(m)[0] < end and start < _bits(m)[1]]
-    text = f"added {member.text}, {_extent(member)}"
+    what = f"{member.name} ({member.text})" if "." in member.name else member.text
+    text = f"added {what}, {_extent(member)}"
     if not met and end <= 8 * old.size:
         return f"{text}, in a hole"
     gone = [name for name in met if name in (*delta.removed, *delta.changed)]

@@ -6,7 +6,8 @@ CRC. Each is traced through the definitions that genksyms summed up, down to tho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -15,6 +16,7 @@ from backport.readers.symvers import references
 from backport.values.compat import ADDED, CHANGED, REMOVED, ChangedSymbol, Symbols, UapiChange
 from backport.values.surface import Header, Layout, Surface, Types
 
+_DOT = re.compile(r"\.")
 _KINDS: Mapping[str, str] = {
     "s": "struct",
     "u": "union",
@@ -152,14 +154,20 @@ class Delta:
 
 
 def compare_members(old: Mapping[str, str], new: Mapping[str, str]) -> Delta:
-    """Compare declarations by name, in order."""
-    added = tuple(name for name in new if name not in old)
-    removed = tuple(name for name in old if name not in new)
+    """Compare declarations by name, in order; what comes or goes has its own members with it."""
+    added = outermost([name for name in new if name not in old])
+    removed = outermost([name for name in old if name not in new])
     changed = tuple(name for name in new if name in old and old[name] != new[name])
     stayed = [
         [n for n in side if n in old and n in new and n not in changed] for side in (old, new)
     ]
     return Delta(added, removed, changed, stayed[0] != stayed[1])
+
+
+def outermost(names: Sequence[str]) -> tuple[str, ...]:
+    """The names that lie in none of the others: not `query.count` where `query` is one, too."""
+    known = set(names)
+    return tuple(n for n in names if not any(n[: at.start()] in known for at in _DOT.finditer(n)))
 
 
 def redefined(cause: Cause) -> Delta:

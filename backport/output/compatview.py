@@ -6,6 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from backport.gates.surfaces import outermost
 from backport.values.compat import ADDED, CHANGED, REMOVED, TYPE, Compat, Notice, StructChange
 
 WIDTH = 110
@@ -76,12 +77,12 @@ def _uapi(report: Compat) -> Iterator[str]:
     told = ", ".join(f"{counts[word]} {word}" for word in (ADDED, CHANGED, REMOVED))
     yield f"uapi       {told}"
     for path in dict.fromkeys(one.path for one in report.uapi):
-        names = [
-            f"{one.name} = {one.value}" if one.kind == "enumerator" else one.name
+        added = {
+            one.name: f"{one.name}={one.value}" if one.kind == "enumerator" else one.name
             for one in report.uapi
             if one.path == path and one.change == ADDED
-        ]
-        yield from _listed(f"{path}:", names)
+        }
+        yield from _listed(f"{path}:", [added[name] for name in outermost([*added])])
 
 
 def _config(config: tuple[str, ...]) -> Iterator[str]:

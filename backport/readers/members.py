@@ -10,6 +10,10 @@ UNKNOWN = "{ UNKNOWN }"  # what is declared, and not defined, where an object is
 _NESTED = re.compile(r"(?:const )?(?:struct|union)(?: \w+)? \{(.*)\}\s*(.*)")
 _POINTER = re.compile(r"\( \*(?: \*| const)* (\w+)")
 _PLAIN = re.compile(r"(\w+)(?: \[[^\]]*\])*(?: : [^:]+)?$")
+# A bit-field without a name, which only fills: `t#__u32 : 32`.
+_FILLING = re.compile(
+    r"(?:(?:const|volatile) )*(?:t#\w+|(?:unsigned |signed )?(?:int|long|short|char)|unsigned) : .*"
+)
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -28,7 +32,8 @@ def _members(body: str, prefix: str) -> Iterator[tuple[str, str]]:
     for part in _parts(body, ";"):
         nested = _NESTED.fullmatch(part)
         if not nested:
-            yield from ((prefix + _name(one), one) for one in _parts(part, ","))
+            if not _FILLING.fullmatch(part):
+                yield from ((prefix + _name(one), one) for one in _parts(part, ","))
             continue
         name = _name(nested[2]) if nested[2] else ""
         if name:
