@@ -1,4 +1,4 @@
-"""pahole's output: real of gcc 12 and pahole 1.24, on the structs of `SOURCE` and by hand."""
+"""pahole's output, in the forms that pahole 1.24 prints of what gcc 12 compiled."""
 
 from __future__ import annotations
 

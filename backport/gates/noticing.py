@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from backport.gates.surfaces import Cause, Delta, Traced, compare_layouts, redefined
+from backport.readers.members import UNKNOWN
 from backport.values.compat import (
     ADDED,
     REMOVED,
@@ -153,7 +154,7 @@ def _members(delta: Delta) -> Iterator[str]:
 
 def _seen(cause: Cause | None) -> Iterator[str]:
     if cause and not cause.redefined:
-        now = "defined" if "UNKNOWN" in cause.old else "only declared"
+        now = "defined" if UNKNOWN in cause.old else "only declared"
         yield f"the same, but now {now} where {_listed(sorted(cause.seen))} is compiled"
 
 
