@@ -127,6 +127,15 @@ def test_symbols_by_themselves():
     ]
 
 
+def test_a_type_without_members_is_shown_as_it_is():
+    old = {"a": "int a ( t#id )", "t#id": "typedef int id"}
+    new = {**old, "t#id": "typedef long id"}
+    base, head = surface({"a": 1}, {"one": old}), surface({"a": 2}, {"one": new})
+    assert [one.text for one in noticed(base, head)] == [
+        "typedef id: `typedef long id`, was `typedef int id`; 1 exported symbol with another CRC"
+    ]
+
+
 def test_a_definition_that_is_only_seen_now():
     hidden = {"a": "int a ( s#ops * )", "s#ops": "struct ops { UNKNOWN }"}
     seen = {**hidden, "s#ops": "struct ops { int x ; }"}

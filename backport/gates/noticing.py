@@ -124,6 +124,8 @@ def _type(name: str, cause: Cause | None, pair: tuple[Layout, Layout] | None) ->
         defined.shuffled or laid.shuffled,
     )
     told = [*_sizes(pair), *_members(delta), *_seen(cause)]
+    if cause and not told:  # no struct: a typedef, a constant
+        told.append(f"`{cause.new}`, was `{cause.old}`")
     if cause:
         told.append(f"{_count(len(cause.symbols), 'exported symbol')} with another CRC")
     return Notice(f"{name}: {'; '.join(told)}", TYPE, name, delta.names, delta.shuffled)
