@@ -32,6 +32,7 @@ ROOMS = (
     "audit",
     "kernel",
     "guests",
+    "evidence",
     "output",
     "shell",
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backport.doors.cache import Cache
 from backport.doors.rundir import RunDir
+from backport.evidence.inputs import keep_inputs
 from backport.kernel.build import BuildResult
 from backport.kernel.toolchain import probe
 from backport.picking.stopped import State
@@ -98,8 +99,11 @@ def _close(session: Session, error: BaseException | None) -> None:
 
 
 def _stages(session: Session, resumed: State | None) -> None:
-    until = session.options.until
+    options = session.options
+    until = options.until
     inputs = porting.read_inputs(session)
+    kept = keep_inputs(session.store.git, session.data, options.series, options.target)
+    session.note(inputs=kept)
     drops, packages = _gather(session, inputs)
     commits = porting.read_upstream(session, inputs, drops)
     if until < Until.PICK:

@@ -266,6 +266,7 @@ def _control(session: Session, control: ControlKernel, harness: Harness) -> cont
         result.seconds,
         result.detail,
     )
+    session.artifact(f"console-{control.name}", result.log)
     with session.lock:
         others = tuple(c for c in session.record.controls if c.name != control.name)
         session.note(controls=tuple(sorted((*others, noted), key=lambda c: c.name)))

@@ -259,6 +259,7 @@ class RunRecord:
     tools: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
     flavour: str = ""
+    inputs: str = ""  # the tree in the store of the data files that it read
     schema: int = SCHEMA
 
     @property

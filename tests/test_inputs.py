@@ -1,0 +1,62 @@
+"""What a run read is kept: the tree that its record names holds those very files."""
+
+from __future__ import annotations
+
+import pytest
+from minikernel import RULE, SERIES, TARGET, known_world
+
+from backport.doors.git import Git
+from backport.evidence.inputs import KEEP, keep_inputs, read_inputs
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = known_world(tmp_path / "world")
+    made.settle()
+    return made
+
+
+def test_a_run_names_the_files_that_it_read(world):
+    world.pick()
+    kept = read_inputs(Git(world.store), world.record()["inputs"])
+    names = {
+        f"patches/{SERIES}/series.toml",
+        f"patches/{SERIES}/rules/10-all.toml",
+        f"patches/targets/{TARGET}.toml",
+    }
+    assert kept == {name: (world.data / name).read_bytes() for name in names}
+
+
+def test_a_changed_rule_is_another_tree_and_the_old_one_stays(world):
+    world.pick()
+    first = world.record()["inputs"]
+    before = read_inputs(Git(world.store), first)
+    world.rules(RULE.format(sha=world.shas[1][:12]) + "# more\n")
+    world.pick()
+    second = world.record()["inputs"]
+    assert second != first and read_inputs(Git(world.store), first) == before
+    refs = Git(world.store).run("for-each-ref", "--format=%(objectname)", KEEP).text.split()
+    assert {first, second} <= set(refs)
+
+
+def test_the_same_files_cost_one_look_and_other_files_are_left_alone(world, monkeypatch):
+    git = Git(world.store)
+    (world.data / "kconfig" / "net.config").write_text("CONFIG_NET=y\n")
+    (world.data / "kconfig" / ".net.config.swp").write_text("x")
+    (world.data / "patches" / SERIES / "notes.txt").write_text("x")
+    (world.data / "patches" / "targets" / "other.toml").write_text("x")
+    tree = keep_inputs(git, world.data, SERIES, TARGET)
+    assert "kconfig/net.config" in read_inputs(git, tree)
+    assert not {n for n in read_inputs(git, tree) if n.endswith((".swp", ".txt", "other.toml"))}
+    monkeypatch.setattr(git, "write_blob", None)
+    assert keep_inputs(git, world.data, SERIES, TARGET) == tree
+
+
+def test_the_boundary_between_two_files_counts(world):
+    git = Git(world.store)
+    for name, text in (("a.config", "1"), ("b.config", "2")):
+        (world.data / "kconfig" / name).write_text(text)
+    one = keep_inputs(git, world.data, SERIES, TARGET)
+    (world.data / "kconfig" / "a.config").write_text("12")
+    (world.data / "kconfig" / "b.config").write_text("")
+    assert keep_inputs(git, world.data, SERIES, TARGET) != one
