@@ -52,6 +52,7 @@ THIRD_PARTY = {
         "shell.commands.audit",
         "shell.commands.common",
         "shell.commands.deliver",
+        "shell.commands.evidence",
         "shell.commands.learn",
         "shell.commands.look",
         "shell.commands.rules",

@@ -18,7 +18,16 @@ from typer.exceptions import TyperException
 
 from backport.doors import process
 from backport.shell.blame import explained
-from backport.shell.commands import audit, compat, deliver, learn, look, rules, work
+from backport.shell.commands import (
+    audit,
+    compat,
+    deliver,
+    evidence,
+    learn,
+    look,
+    rules,
+    work,
+)
 from backport.shell.console import for_stream, render_error
 from backport.values.errors import Exit, Interrupted
 
@@ -47,6 +56,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "checkpatch": deliver.checkpatch,
     "import": deliver.import_,
     "compat": compat.compat,
+    "bundle": evidence.bundle_,
+    "verify": evidence.verify_,
     "learn": learn.learn_,
     "doctor": look.doctor,
     "explain": rules.explain,
