@@ -23,6 +23,7 @@ from pathlib import Path
 from types import BuiltinFunctionType
 from typing import Any
 
+import fake_kernel
 import pytest
 
 from backport.shell import cli
@@ -357,3 +358,28 @@ def snapshot(top: Path, *, less: Sequence[str] = ()) -> dict[str, bytes]:
         for path in sorted(top.rglob("*"))
         if path.is_file() and not (name := str(path.relative_to(top))).startswith(tuple(less))
     }
+
+
+# -- a world whose kernel can be built
+
+BUILDABLE: Files = {
+    "Makefile": fake_kernel.MAKEFILE.replace("find init net", "find init net drivers"),
+    "Kconfig": fake_kernel.KCONFIG,
+    "refuse": "",
+    "scripts/compile": fake_kernel.COMPILE,
+    "scripts/olddefconfig": fake_kernel.OLDDEFCONFIG,
+    "init/main.c": "int main;\n",
+    "net/dev.c": "int dev;\n",
+}
+
+
+def buildable_world(root: Path) -> World:
+    """A settled world whose Makefile answers as kbuild does: `build` gives an image."""
+    newer = str(BUILDABLE["Makefile"]).replace("PATCHLEVEL = 1", "PATCHLEVEL = 6")
+    upstream = {**UPSTREAM, **BUILDABLE, "Makefile": newer}
+    world = make_world(root, base={**BASE, **BUILDABLE}, upstream=upstream)
+    world.settle()
+    (world.data / "kconfig" / "net.config").write_text("CONFIG_NET=y\n")
+    target = world.data / "patches" / "targets" / f"{TARGET}.toml"
+    target.write_text(target.read_text().replace("fragments = []", 'fragments = ["net"]'))
+    return world

@@ -178,6 +178,8 @@ LIES = [
     ({"controls": (replace(CONTROLS[0], suites=()), CONTROLS[1])}, "without a suite"),
     ({"controls": (replace(CONTROLS[0], expected="maybe"), CONTROLS[1])}, "expected 'maybe'"),
     ({"head": "99" * 20}, "its head is 9999"),
+    ({"tree": "--output=/tmp/x"}, "tree: '--output=/tmp/x' is no object id"),
+    ({"base": replace(record().base, commit="HEAD")}, "base: 'HEAD' is no object id"),
     ({"picks": (*record().picks, Pick("1" * 40, "x", "conflict"))}, "left in conflict"),
     ({"adaptations": (replace(PASSED_RUN.adaptations[0], commit="77" * 20),)}, "mprog-uapi-attr"),
     ({"config": replace(record().config, held=1)}, "but 1 symbols lost"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
 from backport.values.errors import GateFailed, UsageError
 
@@ -44,58 +45,67 @@ def pack(members: Mapping[str, bytes]) -> bytes:
 def unpack(data: bytes, where: str) -> dict[str, bytes]:
     """The files in an archive that `pack` made.
 
-    Raises `UsageError` for what is no tar archive, `BadBundle` for one of another form; the message
-    says where and what.
+    Raises `UsageError` for what is no tar archive, `BadBundle` for one of another form, which says
+    at which member.
     """
     if data[257:262] != _MAGIC:
         raise UsageError(f"{where}: is no bundle: not a tar archive", hint="backport bundle RUN")
     found: dict[str, bytes] = {}
     last = ""
-    for name, text in _members(data, where):
+    for name, text in _members(data):
         if name in found:
-            raise BadBundle(f"{where}: {name}: is in it twice")
+            raise BadBundle(f"{name}: is in it twice")
         if name < last:
-            raise BadBundle(f"{where}: {name}: is out of order, behind {last}")
+            raise BadBundle(f"{name}: is out of order, behind {last}")
+        if above := next((p for p in _above(name) if p in found), ""):
+            raise BadBundle(f"{name}: is below {above}, which is a file")
         found[name] = text
         last = name
     return found
 
 
-def _members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
+def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
     at, last = 0, "its start"
     while True:
         block = data[at : at + BLOCK]
         if len(block) < BLOCK:
-            raise BadBundle(f"{where}: ends too early, behind {last}")
+            raise BadBundle(f"ends too early, behind {last}")
         if block == bytes(BLOCK):
             break
-        info = _info(block, where, last)
+        info = _info(block, last)
         end = at + BLOCK + info.size
         text, padding = data[at + BLOCK : end], data[end : end + -info.size % BLOCK]
         if len(text) < info.size or len(padding) < -info.size % BLOCK:
-            raise BadBundle(f"{where}: ends too early, in {info.name}")
+            raise BadBundle(f"ends too early, in {info.name}")
         if any(padding):
-            raise BadBundle(f"{where}: {info.name}: there are bytes between it and the next member")
+            raise BadBundle(f"{info.name}: there are bytes between it and the next member")
         yield info.name, text
         at, last = end + len(padding), info.name
+    if data[at:] != _end(at) and _end(at).startswith(data[at:]):
+        raise BadBundle(f"ends too early, behind {last}")
     if data[at:] != _end(at):
-        raise BadBundle(f"{where}: there is something behind its last member, {last}")
+        raise BadBundle(f"there is something behind its last member, {last}")
 
 
-def _info(block: bytes, where: str, last: str) -> tarfile.TarInfo:
+def _above(name: str) -> Iterator[str]:
+    """The folders that a file is in."""
+    return map(str, PurePosixPath(name).parents)
+
+
+def _info(block: bytes, last: str) -> tarfile.TarInfo:
     """A header, if it says a sane name and a size, and nothing else."""
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.HeaderError, UnicodeDecodeError) as err:
-        raise BadBundle(f"{where}: the header behind {last} is damaged: {err}") from err
+        raise BadBundle(f"the header behind {last} is damaged: {err}") from err
     if info.type != tarfile.REGTYPE:
-        raise BadBundle(f"{where}: {info.name}: is {_KINDS.get(info.type, 'no regular file')}")
+        raise BadBundle(f"{info.name}: is {_KINDS.get(info.type, 'no regular file')}")
     if wrong := _wrong_name(info.name):
-        raise BadBundle(f"{where}: {info.name!r}: {wrong}")
+        raise BadBundle(f"{info.name!r}: {wrong}")
     if not 0 <= info.size <= MOST:
-        raise BadBundle(f"{where}: {info.name}: says that it has {info.size} bytes")
+        raise BadBundle(f"{info.name}: says that it has {info.size} bytes")
     if block != _header(info.name, info.size):
-        raise BadBundle(f"{where}: {info.name}: its header has more in it than a name and a size")
+        raise BadBundle(f"{info.name}: its header has more in it than a name and a size")
     return info
 
 

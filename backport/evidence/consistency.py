@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from backport.values.errors import Exit
 from backport.values.record import PASSED, Case, Control, RunRecord, Suite, outcome_of
+
+_OID = re.compile("[0-9a-f]{40}")
 
 FAILED = "failed"
 MISSING = "missing"
@@ -16,12 +19,26 @@ PASSES = {"pass": True, "fail": False}  # what a control must do in every suite
 def objections(record: RunRecord) -> list[str]:
     """Every contradiction in a record, one line each; none in one that a run wrote."""
     return [
+        *_ids(record),
         *_verdict(record),
         *_gates(record),
         *_picks(record),
         *(line for suite in record.tests for line in _suite(suite, "patched")),
         *(line for control in record.controls for line in _control(control)),
     ]
+
+
+def _ids(record: RunRecord) -> Iterator[str]:
+    """Whatever is given to git as an object's name must be one, and no option."""
+    base, up = record.base, record.upstream
+    ids = {"head": record.head, "tree": record.tree, "inputs": record.inputs}
+    ids |= {"base": base.commit, "base's tree": base.tree} if base else {}
+    ids |= {"upstream": up.commit} if up else {}
+    for pick in record.picks:
+        ids |= {f"{pick.subject}: commit": pick.commit, f"{pick.subject}: upstream": pick.sha}
+    for what, oid in ids.items():
+        if oid and not _OID.fullmatch(oid):
+            yield f"{what}: {oid!r} is no object id"
 
 
 def _verdict(record: RunRecord) -> Iterator[str]:

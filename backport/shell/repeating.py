@@ -18,6 +18,7 @@ from backport import upstreams
 from backport.doors import files
 from backport.doors.cache import Cache
 from backport.doors.git import Git
+from backport.doors.process import ProcessFailed
 from backport.doors.store import Store
 from backport.evidence.statement import INPUTS, SERIES
 from backport.evidence.verify import FAILED, NOT_RUN, PASSED, Opened
@@ -67,15 +68,21 @@ def check_further(
     """The checks that need this machine's store; `rebuild` picks and builds anew."""
     base = opened.record.base
     if base is None or not _is_here(cache, base):
-        why = "not checked: the base is not in the store of this machine"
-        names = ["patches", *(["picks", "image"] if rebuild else [])]
-        return [Gate(name, FAILED if rebuild else NOT_RUN, why) for name in names]
+        if rebuild:
+            raise _no_base(opened.record)
+        return [Gate("patches", NOT_RUN, "the base is not in the store of this machine")]
     store = Store(cache)
     gates = [_gate("patches", lambda: _patches(store.git, opened, base))]
     if rebuild:
         with _bench(opened, store, cache, emit) as bench:
             gates += _repeat(bench, base, jobs)
     return gates
+
+
+def _no_base(record: RunRecord) -> Unavailable:
+    source = record.base.source if record.base else "none"
+    hint = f"import it: backport plan {record.series} --target {record.target}"
+    return Unavailable(f"the base is not in the store of this machine: {source}", hint=hint)
 
 
 def _is_here(cache: Cache, base: Base) -> bool:
@@ -99,7 +106,10 @@ def _patches(git: Git, opened: Opened, base: Base) -> str:
         for name, data in opened.members.items():
             if name.startswith(SERIES):
                 _write(Path(scratch) / name.removeprefix(SERIES), data)
-        tree = verify_patches(git, base.commit, Path(scratch), opened.record.tree)
+        try:
+            tree = verify_patches(git, base.commit, Path(scratch), opened.record.tree)
+        except ProcessFailed as err:  # the tree that they should give is not here to compare with
+            raise GateFailed(f"the patches do not give tree {opened.record.tree}") from err
     return f"git am on the base gives tree {tree[:SHORT]}, the record's"
 
 
@@ -206,7 +216,7 @@ def _same_commits(record: RunRecord, picked: Picked) -> str:
 def _same_image(bench: _Bench, picked: Picked, wanted: Build, jobs: int) -> str:
     record = bench.record
     target = _target(bench)
-    name = "-".join(filter(None, (record.series, record.target, record.flavour, "verify")))
+    name = f"{record.series}-{record.target}-verify"  # both were found as names of data files
     source, out = bench.cache.trees / name, bench.cache.build / name
     with files.locked(out.with_name(f"{name}.lock")):
         shutil.rmtree(out, ignore_errors=True)  # nothing of an earlier one is taken for built
