@@ -240,6 +240,21 @@ def test_status_report_and_export_read_the_run(world, tmp_path):
     assert git(clone, "rev-parse", "HEAD^{tree}") == record["tree"]
 
 
+def test_one_form_of_the_report_goes_where_it_is_asked_for(world, tmp_path):
+    world.pick()
+    for form, start in (("junit", "<?xml"), ("kcidb", "{"), ("html", "<!"), ("md", "#")):
+        out = tmp_path / form
+        ran = world.run("report", "--format", form, "--output", str(out))
+        assert (ran.code, ran.out) == (0, f"{out}\n")
+        assert out.read_text("utf-8").lower().startswith(start)
+    ran = world.run("report", "--format", "kcidb", "--origin", "acme", "--json")
+    with open(ran.json["kcidb"], encoding="utf-8") as text:  # noqa: PTH123 - a name as printed
+        assert json.load(text)["checkouts"][0]["origin"] == "acme"
+    for argv in (("--output", "x"), ("--origin", "A C M E"), ("--format", "pdf")):
+        ran = world.run("report", *argv)
+        assert ran.code == 2 and "Traceback" not in ran.err
+
+
 def test_nothing_to_show_is_said(world):
     assert world.run("status").code == 2
     assert "there are no runs yet" in world.run("status").err
@@ -254,7 +269,7 @@ def test_nothing_to_show_is_said(world):
 def test_the_record_on_disk_is_whole_json_with_a_relative_report(world):
     world.pick()
     record = json.loads((world.workspace / "latest" / "run.json").read_text())
-    for name in ("markdown", "html"):
+    for name in ("markdown", "html", "junit", "kcidb"):
         assert (world.workspace / "latest" / record["artifacts"][name]).is_file()
 
 

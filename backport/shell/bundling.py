@@ -63,8 +63,9 @@ def _members(git: Git, run: Found) -> Iterator[tuple[str, bytes]]:
     yield RECORD, (run.path / RECORD_FILE).read_bytes()
     with tempfile.TemporaryDirectory(prefix="backport-bundle-") as scratch:
         dest = Path(scratch) / "series"
-        for name in export_series(git, record, "patches", dest):
-            yield f"{SERIES}{name}", (dest / name).read_bytes()
+        export_series(git, record, "patches", dest)
+        for path in sorted(dest.iterdir()):
+            yield f"{SERIES}{path.name}", path.read_bytes()
     for name, data in read_inputs(git, record.inputs).items():
         yield f"{INPUTS}{name}", data
     if record.config:

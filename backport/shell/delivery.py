@@ -15,6 +15,7 @@ from backport.doors.rundir import Found
 from backport.doors.store import Store
 from backport.output.exporters import Cargo, Extra, exporter, pack
 from backport.output.report import REVIEW, write_report
+from backport.output.results import write_results
 from backport.output.reviewpage import render_review, total_of
 from backport.readers.manifest import find_data_root, series_path
 from backport.readers.rules import read_rules
@@ -151,6 +152,11 @@ def _fingerprint(record: RunRecord, folder: Path) -> str:
 
 
 def deliver_report(session: Session) -> None:
-    """report.md and report.html in the run's folder."""
-    for name, path in write_report(session.record, session.run.path).items():
+    """The report, for people and for machines, in the run's folder."""
+    for name, path in write_forms(session.record, session.run.path).items():
         session.artifact(name, path)
+
+
+def write_forms(record: RunRecord, folder: Path) -> dict[str, Path]:
+    """Every form of a run's report, by its name: markdown, html, junit, kcidb."""
+    return {**write_report(record, folder), **write_results(record, folder)}

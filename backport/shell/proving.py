@@ -73,7 +73,7 @@ def build_kernel(session: Session, inputs: Inputs, picked: Picked) -> BuildResul
             emit=session.emit,
         )
     )
-    _note_build(session, result)
+    _note_build(session, inputs, result)
     return result
 
 
@@ -152,7 +152,7 @@ def _note_config(session: Session, inputs: Inputs, result: ConfigureResult) -> N
     session.gate("config", "passed", f"{result.held} of {result.requested} symbols hold")
 
 
-def _note_build(session: Session, result: BuildResult) -> None:
+def _note_build(session: Session, inputs: Inputs, result: BuildResult) -> None:
     session.note(
         build=record.Build(
             image=session.run.relative(result.image),
@@ -162,6 +162,7 @@ def _note_build(session: Session, result: BuildResult) -> None:
             compiler=result.compiler,
             cached=result.cached,
             warning_files=per_file(result.warnings),
+            arch=inputs.target.arch,
         )
     )
     session.artifact("image", result.image)

@@ -141,6 +141,7 @@ class Build:
     compiler: str = ""
     cached: bool = False
     warning_files: Mapping[str, int] = field(default_factory=dict)
+    arch: str = ""
 
 
 @dataclass(frozen=True)

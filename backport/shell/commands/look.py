@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from backport.doors import files
 from backport.doors.cache import Cache
 from backport.doors.rundir import Found, list_runs
-from backport.output.report import write_report
+from backport.output import kcidb
 from backport.output.summary import summary
 from backport.shell import delivery
 from backport.shell import doctor as examination
 from backport.shell.commands import common
 from backport.shell.commands.common import say, say_json
 from backport.shell.console import ConsoleRenderer
+from backport.values.errors import UsageError
+
+
+class Form(StrEnum):
+    """A form of the report, as a person names it."""
+
+    HTML = "html"
+    MD = "md"
+    JUNIT = "junit"
+    KCIDB = "kcidb"
+
+    @property
+    def artifact(self) -> str:
+        """Its name among a run's artifacts."""
+        return "markdown" if self is Form.MD else self.value
+
 
 RunName = Annotated[str, typer.Argument(help="A run: its id or folder [the newest].")]
 
@@ -41,14 +59,35 @@ def status(
         say(summary(chosen.record, chosen.path))
 
 
-def report(run: RunName = "", json: common.Json = False) -> None:
-    """Write report.md and report.html of a run and print where they are."""
+def report(
+    run: RunName = "",
+    form: Annotated[
+        Form | None, typer.Option("--format", help="One form: html, md, junit or kcidb [all].")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where one form goes, too.")
+    ] = None,
+    origin: Annotated[
+        str, typer.Option(help="Your CI system's name at KCIDB: a-z, 0-9 and _.")
+    ] = kcidb.ORIGIN,
+    json: common.Json = False,
+) -> None:
+    """Write the report of a run, for people and for a CI, and print where it is."""
+    if output is not None and form is None:
+        raise UsageError("--output: of which form?", hint="name it: --format junit")
     chosen = common.chosen_run(run)
-    paths = {name: str(p) for name, p in write_report(chosen.record, chosen.path).items()}
+    text = kcidb.render_kcidb(chosen.record, origin).encode()  # a bad name is told at once
+    paths = delivery.write_forms(chosen.record, chosen.path)
+    files.write(paths["kcidb"], text)
+    if form is not None:
+        paths = {form.artifact: paths[form.artifact]}
+    if output is not None and form is not None:
+        files.write(output, paths[form.artifact].read_bytes())
+        paths[form.artifact] = output
     if json:
-        say_json(paths)
+        say_json({name: str(path) for name, path in paths.items()})
     else:
-        say("\n".join(paths.values()))
+        say("\n".join(map(str, paths.values())))
 
 
 def review(
