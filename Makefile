@@ -9,7 +9,7 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What the tool calls, by Debian's names; `backport doctor` says what each is for.
 PACKAGES := python3 python3-venv gcc binutils make flex bison bc libc6-dev libelf-dev zlib1g-dev libssl-dev \
 	perl clang llvm pkg-config rsync xz-utils zstd lz4 util-linux git iproute2 \
-	qemu-system-x86 busybox-static dash ccache dwarves debian-archive-keyring
+	qemu-system-x86 busybox-static dash ccache dwarves debian-archive-keyring openssh-client gpgv
 # What only the tests call, or one option of a command: a signed archive of their own, forms to
 # compare with, what proves an export, a browser.
 TEST_PACKAGES := gnupg bzip2 cpio quilt dpkg-dev rpm chromium chromium-driver

@@ -19,8 +19,8 @@ from backport.doors import process
 from backport.readers import elf
 from backport.values.errors import BackportError, ToolMissing, UsageError
 
-STAGES = ("git", "archive", "build", "selftests", "guest", "export")
-GIT, ARCHIVE, BUILD, SELFTESTS, GUEST, EXPORT = STAGES
+STAGES = ("git", "archive", "build", "selftests", "guest", "export", "evidence")
+GIT, ARCHIVE, BUILD, SELFTESTS, GUEST, EXPORT, EVIDENCE = STAGES
 ALL = "all"
 
 OK, MISSING, OLD, BROKEN, LOW, NOTE = "ok", "missing", "too old", "broken", "low", "note"
@@ -93,6 +93,9 @@ NEEDS: tuple[Need, ...] = (
         (BUILD,),
         required=False,
     ),
+    Need("ssh-keygen", "signs bundles, and checks", "openssh-client", (EVIDENCE,), required=False),
+    Need("gpg", "signs bundles with OpenPGP keys", "gnupg", (EVIDENCE,), required=False),
+    Need("gpgv", "checks OpenPGP signatures", "gpgv", (EVIDENCE,), required=False),
 )
 
 
