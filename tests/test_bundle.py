@@ -90,7 +90,9 @@ def test_the_statement_names_what_went_in_and_what_came_out(built):
     sources = value["predicate"]["buildDefinition"]["resolvedDependencies"]
     commits = [row["digest"].get("gitCommit") for row in sources]
     assert {*built.shas, record["base"]["commit"]} <= {*commits}
-    assert value["predicate"]["runDetails"]["metadata"]["invocationId"] == record["id"]
+    details = value["predicate"]["runDetails"]
+    assert details["metadata"]["invocationId"] == record["id"]
+    assert {"backport", "git", "gcc", "make"} <= details["builder"]["version"].keys()
 
 
 def test_the_same_run_gives_the_same_bytes_and_bundling_changes_no_run(world):
@@ -128,6 +130,7 @@ def keygen(path):
 # -- repeated
 
 
+@pytest.mark.slow
 def test_rebuild_gives_the_same_commits_and_image_and_leaves_all_as_it_was(world):
     world.rules("cause = 'none'\n\nrule = []\n")  # the checkout's rules are no matter
     before = snapshot(world.root, less=["cache/build/dock-mini-6.1-verify", "cache/trees"])
@@ -139,6 +142,7 @@ def test_rebuild_gives_the_same_commits_and_image_and_leaves_all_as_it_was(world
     assert [p.name for p in (world.cache / "trees").glob("*verify/*")] == []
 
 
+@pytest.mark.slow
 def test_rebuild_catches_rules_and_fragments_that_give_something_else(world):
     parts = members(world)
     rule = parts[RULES].replace(b"dock_limit(dock)", b"dock_Limit(dock)")
@@ -154,6 +158,7 @@ def test_rebuild_catches_rules_and_fragments_that_give_something_else(world):
     assert ran.code == 4 and "the bundle's rules leave a conflict: dock: Limit" in ran.err
 
 
+@pytest.mark.slow
 def test_rebuild_catches_another_image(world):
     parts = members(world)
     record = json.loads(parts["run.json"])
@@ -186,6 +191,7 @@ def test_a_patch_that_writes_outside_the_tree_writes_nothing(world):
         assert ran.code == 4 and checks(ran)["patches"] == "failed"
 
 
+@pytest.mark.slow
 def test_another_machine_checks_what_it_can(world):
     shutil.rmtree(world.cache)
     ran = verify(world, "--json")
@@ -249,6 +255,15 @@ def test_a_run_whose_configuration_was_built_over_is_refused(world):
     config.write_text(config.read_text() + "CONFIG_MORE=y\n")
     ran = world.run("bundle", "-o", str(world.root / "no.tar"))
     assert ran.code == 2 and "its configuration is gone" in ran.err and "next: backport" in ran.err
+
+
+def test_a_run_that_contradicts_itself_makes_no_bundle(world):
+    folder = (world.workspace / "latest").resolve()
+    gates = [{**gate, "outcome": "failed"} for gate in world.record()["gates"]]
+    write_record(folder, RunRecord.from_json({**world.record(), "gates": gates}))
+    ran = world.run("bundle", "-o", str(world.root / "no.tar"))
+    assert ran.code == 4 and "would not hold\nrecord: " in ran.err and "next: make the" in ran.err
+    assert not (world.root / "no.tar").exists()
 
 
 def test_a_bundle_of_a_run_that_failed_is_whole_and_ends_with_4(world):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,9 +99,14 @@ _REQUIRED = (
 def probe(compiler: str = "gcc") -> Toolchain:
     """Look at the tools that are here; raises `ToolMissing` for one that every build needs."""
     process.require([(compiler, compiler), *_REQUIRED])
-    tools = tuple(Tool(name, version_of(name)) for name in _RECORDED if shutil.which(name))
+    tools = tuple(versions_of(*_RECORDED))
     cc = f"ccache {compiler}" if shutil.which("ccache") else compiler
     return Toolchain(cc, version_of(compiler), tools)
+
+
+def versions_of(*programs: str) -> Iterator[Tool]:
+    """Those of some programs that are here."""
+    return (Tool(name, version_of(name)) for name in programs if shutil.which(name))
 
 
 def version_of(program: str) -> str:

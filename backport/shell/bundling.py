@@ -13,9 +13,11 @@ from backport.doors.rundir import Found
 from backport.evidence import signature, statement
 from backport.evidence.archive import pack
 from backport.evidence.inputs import read_inputs
+from backport.evidence.signature import Trust
 from backport.evidence.statement import CONFIG, INPUTS, LOGS, RECORD, SERIES, STATEMENT, TEST_RESULT
+from backport.evidence.verify import verify
 from backport.shell.delivery import export_series
-from backport.values.errors import UsageError
+from backport.values.errors import GateFailed, UsageError
 from backport.values.record import KILLED, RUNNING
 
 
@@ -31,7 +33,7 @@ def bundle(git: Git, run: Found, signers: Signers) -> bytes:
     """The bundle of a finished run; the same run and no gpg key give the same bytes.
 
     Raises `UsageError` for a run that is not over, made no commits, or is not there any more as its
-    record tells it.
+    record tells it, `GateFailed` for one that contradicts itself.
     """
     _demand_whole(run)
     members = dict(_members(git, run))
@@ -42,7 +44,16 @@ def bundle(git: Git, run: Found, signers: Signers) -> bytes:
         members[signature.SSH] = signature.sign_ssh(signed, signers.ssh)
     if signers.gpg:
         members[signature.GPG] = signature.sign_gpg(signed, signers.gpg)
-    return pack(members)
+    data = pack(members)
+    _demand_good(data, run)
+    return data
+
+
+def _demand_good(data: bytes, run: Found) -> None:
+    """Raise `GateFailed` for a bundle that no verifier would take, before anybody has it."""
+    for gate in verify(data, run.path.name, Trust()).failed:
+        text = f"{run.path.name}: its bundle would not hold\n{gate.name}: {gate.detail}"
+        raise GateFailed(text, hint=f"make the run anew: {run.record.command}")
 
 
 def _demand_whole(run: Found) -> None:

@@ -11,7 +11,7 @@ from backport.doors.cache import Cache
 from backport.doors.rundir import RunDir
 from backport.evidence.inputs import keep_inputs
 from backport.kernel.build import BuildResult
-from backport.kernel.toolchain import probe
+from backport.kernel.toolchain import Tool, probe, versions_of
 from backport.picking.stopped import State
 from backport.readers.manifest import find_data_root, series_path, target_path
 from backport.shell import porting, proving
@@ -103,7 +103,7 @@ def _stages(session: Session, resumed: State | None) -> None:
     until = options.until
     inputs = porting.read_inputs(session)
     kept = keep_inputs(session.store.git, session.data, options.series, options.target)
-    session.note(inputs=kept)
+    session.note(inputs=kept, tools=_versions(*versions_of("git")))
     drops, packages = _gather(session, inputs)
     commits = porting.read_upstream(session, inputs, drops)
     if until < Until.PICK:
@@ -115,7 +115,8 @@ def _stages(session: Session, resumed: State | None) -> None:
     picked = porting.pick(session, inputs, request, drops.newer)
     if until < Until.BUILD:
         return
-    session.note(tools={t.name: t.version for t in probe().tools})
+    guests = versions_of("qemu-system-x86_64") if packages is not None else ()
+    session.note(tools=_versions(*versions_of("git"), *probe().tools, *guests))
     built = proving.build_kernel(session, inputs, picked)
     if packages is None:
         proving.compile_steps(session, inputs, picked, built.config)
@@ -129,6 +130,10 @@ def _stages(session: Session, resumed: State | None) -> None:
         raise trouble
     if until >= Until.RUN:
         deliver_series(session)
+
+
+def _versions(*tools: Tool) -> dict[str, str]:
+    return {tool.name: tool.version for tool in tools}
 
 
 def _gather(session: Session, inputs: Inputs) -> tuple[Drops, Packages | None]:
