@@ -63,7 +63,7 @@ def test_every_changed_byte_of_an_ssh_signature_is_caught(ssh):
     sign = sign_ssh(TEXT, ssh.mine)
     for place in range(0, len(sign), 9):
         changed = bytearray(sign)
-        changed[place] ^= 1
+        changed[place] ^= 1 << place % 8
         with pytest.raises(BadBundle, match=SSH):
             signed_by(bundle(**{SSH: bytes(changed)}), Trust())
     for other in (sign[:-1], sign + b"\n", sign.replace(b"\n", b"\r\n"), b"", b"\xff"):
@@ -128,9 +128,9 @@ def test_a_key_outside_the_ring_and_a_changed_statement_are_refused(gpg, signed)
 
 def test_without_a_ring_the_key_is_told_and_damage_is_caught(signed):
     assert "not checked: name its keyring with --keyring" in signed_by(signed, Trust())
-    for place in range(len(signed[GPG])):
+    for place in range(0, len(signed[GPG]), 3):
         changed = bytearray(signed[GPG])
-        changed[place] ^= 1
+        changed[place] ^= 1 << place % 8
         with pytest.raises(BadBundle, match=GPG):
             signed_by({**signed, GPG: bytes(changed)}, Trust())
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
+from random import Random
 
 import bundlekit
 import pytest
@@ -16,7 +18,7 @@ from backport.evidence.signature import Trust
 from backport.evidence.statement import CONFIG, RECORD, STATEMENT, TEST_RESULT
 from backport.evidence.verify import verify
 from backport.values.errors import UsageError
-from backport.values.record import Case, Failure, Gate, Pick, RunRecord
+from backport.values.record import Case, Failure, Gate, Pick, RecordError, RunRecord
 
 NAMES = ["archive", "signature", "members", "record", "statement", "config", "logs"]
 
@@ -49,9 +51,9 @@ def test_a_whole_bundle_passes_every_check():
 def test_one_flipped_byte_in_each_member_is_caught_and_named():
     whole = stated()
     for name, data in whole.items():
-        for place in {0, len(data) // 2, len(data) - 2}:
+        for bit, place in enumerate((0, len(data) // 2, len(data) - 2, 1, len(data) // 3)):
             changed = bytearray(data)
-            changed[place] ^= 1
+            changed[place] ^= 128 >> bit
             _, detail = broken(look({**whole, name: bytes(changed)}))
             assert name in detail, (name, place, detail)
 
@@ -114,6 +116,7 @@ def test_a_statement_written_in_another_way_is_not_ours():
         (b"{}", "is no statement of a bundle"),
         (b'{"_type": 1, "predicateType": 2}', "is no in-toto statement v1"),
         (b"\xff\xfe", "is no JSON"),
+        (b"[" * 200_000, "is no JSON"),
     ],
 )
 def test_what_is_no_statement_is_said(text, why):
@@ -138,6 +141,42 @@ def test_a_test_result_that_says_more_than_the_record_is_caught():
         bundlekit.statement.provenance(record(), parts))}  # fmt: skip
     check, detail = broken(look(whole))
     assert check == "statement" and TEST_RESULT in detail and "passedTests has 6 rows" in detail
+
+
+ODD = (None, True, -1, 1e999, "", "\0", "--output=x", [], {}, [[]], {"name": 1}, "9" * 5000)
+
+
+def mutated(value, random):
+    """The same JSON with one node replaced by something odd, or removed."""
+    node, places = value, []
+    while isinstance(node, (dict, list)) and node:
+        key = random.choice([*node]) if isinstance(node, dict) else random.randrange(len(node))
+        places.append((node, key))
+        node = node[key]
+        if random.random() < 0.3:
+            break
+    node, key = places[-1]
+    if random.random() < 0.2:
+        del node[key]
+    else:
+        node[key] = random.choice(ODD)
+    return value
+
+
+@pytest.mark.parametrize("name", [STATEMENT, TEST_RESULT, RECORD])
+def test_odd_values_are_objections_and_no_bug_of_ours(name):
+    """Also where the forger fits the statement to the record that he made up."""
+    random, told = Random(4), 0
+    for _ in range(50):
+        parts = stated()
+        parts[name] = json.dumps(mutated(json.loads(parts[name]), random)).encode()
+        if name == RECORD:
+            with contextlib.suppress(RecordError):
+                changed = RunRecord.from_json(json.loads(parts[name]))
+                del parts[STATEMENT], parts[TEST_RESULT]
+                parts = stated(parts, changed)
+        told += bool(look(parts).failed)
+    assert told == 50 if name != RECORD else told > 12  # much of a record is nobody's verdict
 
 
 # -- the record
@@ -266,8 +305,8 @@ def test_a_run_that_only_picked_says_what_is_not_in_it():
                    gates=record().gates[:4])  # fmt: skip
     found = look(stated(told=told))
     told_ = {gate.name: (gate.outcome, gate.detail) for gate in found.gates}
-    assert told_["config"] == ("not-run", "not in it: the run configured no kernel")
-    assert told_["logs"] == ("not-run", "not in it: no test ran")
+    assert told_["config"] == ("not-run", "the run configured no kernel")
+    assert told_["logs"] == ("not-run", "no test ran")
     assert found.failed == ()
 
 

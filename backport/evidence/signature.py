@@ -7,7 +7,6 @@ member. Whom to trust is the caller's word (an allowed-signers file, a keyring),
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import tempfile
@@ -150,7 +149,7 @@ def _demand_armor(name: str, signature: bytes, armor: _Armor) -> None:
     lines = signature.decode("ascii", "replace").splitlines()[1:-1]
     try:
         data = base64.b64decode("".join(line for line in lines if line[:1] != "="), validate=True)
-    except binascii.Error:
+    except ValueError:  # of bytes that are no text, too
         data = b""
     if signature != _armored(data, armor):
         raise BadBundle(f"{name}: is damaged, or not written by `backport bundle`")

@@ -49,6 +49,10 @@ class _Broken(Exception):
     """A check that objects; its text is the gate's detail."""
 
 
+class _Absent(Exception):
+    """There is nothing to check, and why."""
+
+
 def verify(data: bytes, where: str, trust: Trust) -> Findings:
     """Check a bundle in memory, in this order; the first that objects ends it.
 
@@ -69,7 +73,7 @@ def verify(data: bytes, where: str, trust: Trust) -> Findings:
 
     steps: list[tuple[str, Callable[[], str]]] = [
         ("archive", archive),
-        ("signature", lambda: signature.signed_by(members, trust) or UNSIGNED),
+        ("signature", lambda: _signature(members, trust)),
         ("members", lambda: _members(members)),
         ("record", recorded),
         ("statement", lambda: _statement(record[0], members)),
@@ -77,7 +81,7 @@ def verify(data: bytes, where: str, trust: Trust) -> Findings:
         ("logs", lambda: _logs(record[0], members)),
     ]
     for number, (name, step) in enumerate(steps):
-        gate = _gate(name, step, trust)
+        gate = _gate(name, step)
         done.append(gate)
         if gate.outcome == FAILED:
             late = [Gate(other, NOT_RUN, f"{name} objects") for other, _ in steps[number + 1 :]]
@@ -85,14 +89,21 @@ def verify(data: bytes, where: str, trust: Trust) -> Findings:
     return Findings(tuple(done), Opened(where, members, record[0]))
 
 
-def _gate(name: str, step: Callable[[], str], trust: Trust) -> Gate:
+def _gate(name: str, step: Callable[[], str]) -> Gate:
     try:
-        detail = step()
+        return Gate(name, PASSED, step())
     except (_Broken, BadBundle) as err:
         return Gate(name, FAILED, str(err))
-    unsure = name == "signature" and not trust.demanded
-    absent = detail.startswith("not in it")
-    return Gate(name, NOT_RUN if unsure or absent else PASSED, detail)
+    except _Absent as why:
+        return Gate(name, NOT_RUN, str(why))
+
+
+def _signature(members: Mapping[str, bytes], trust: Trust) -> str:
+    """Who signed; that it is a good signature is no pass if nobody said whose it must be."""
+    told = signature.signed_by(members, trust) or UNSIGNED
+    if not trust.demanded:
+        raise _Absent(told)
+    return told
 
 
 def _members(members: Mapping[str, bytes]) -> str:
@@ -118,7 +129,7 @@ def _subjects(members: Mapping[str, bytes]) -> dict[str, str]:
         if value["_type"] != statement.TYPE or value["predicateType"] != statement.PROVENANCE:
             raise _Broken(f"{STATEMENT}: is no in-toto statement v1 of SLSA's provenance v1")
         kind = value["predicate"]["buildDefinition"]["buildType"]
-        rows = {row["name"]: row for row in value["subject"] if not _is_result(row)}
+        rows = {str(row["name"]): row for row in value["subject"] if not _is_result(row)}
         told = {name: row["digest"]["sha256"] for name, row in rows.items()}
     except (KeyError, TypeError, AttributeError) as err:
         raise _Broken(f"{STATEMENT}: is no statement of a bundle: {err!r}") from err
@@ -137,7 +148,7 @@ def _json(members: Mapping[str, bytes], name: str) -> statement.Json:
         raise _Broken(f"{name}: is not in the bundle")
     try:
         value = json.loads(members[name])
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise _Broken(f"{name}: is no JSON: {err}") from err
     if not isinstance(value, dict):
         raise _Broken(f"{name}: is no JSON object")
@@ -192,7 +203,7 @@ def _difference(want: object, have: object, at: str = "") -> str:
 def _config(record: RunRecord, members: Mapping[str, bytes]) -> str:
     """Whether the configuration is the run's, and every requested symbol has its value in it."""
     if record.config is None:
-        return "not in it: the run configured no kernel"
+        raise _Absent("the run configured no kernel")
     data = members.get(CONFIG)
     if data is None or statement.digest(data) != record.config.sha256:
         raise _Broken(f"{CONFIG}: is not the configuration that {RECORD} has a hash of")
@@ -216,7 +227,9 @@ def _logs(record: RunRecord, members: Mapping[str, bytes]) -> str:
     for name, suites in consoles.items():
         if suites:
             cases += _reread(name, suites, members, ours)
-    return f"{cases} results are what the consoles say" if cases else "not in it: no test ran"
+    if not cases:
+        raise _Absent("no test ran")
+    return f"{cases} results are what the consoles say"
 
 
 def _own_suites(record: RunRecord, members: Mapping[str, bytes]) -> list[str]:
@@ -226,9 +239,9 @@ def _own_suites(record: RunRecord, members: Mapping[str, bytes]) -> list[str]:
         found = tomllib.loads(members[name].decode()).get("checks", [])
     except KeyError:
         raise _Broken(f"{name}: is not in the bundle") from None
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise _Broken(f"{name}: is no TOML: {err}") from err
-    return list(found)
+    return [suite for suite in found if isinstance(suite, str)] if isinstance(found, list) else []
 
 
 def _reread(

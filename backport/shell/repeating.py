@@ -145,7 +145,7 @@ def _repeat(bench: _Bench, base: Base, jobs: int) -> list[Gate]:
 
     gates = [_gate("picks", picks)]
     if bench.record.build is None:
-        return [*gates, Gate("image", NOT_RUN, "not in it: the run built no kernel")]
+        return [*gates, Gate("image", NOT_RUN, "the run built no kernel")]
     if gates[0].outcome == FAILED:
         return [*gates, Gate("image", NOT_RUN, "picks objects")]
     wanted = bench.record.build
