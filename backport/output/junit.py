@@ -6,13 +6,14 @@ case that fails in the kernel without the feature is told, and is no failure of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
-from backport.output.page import printable
 from backport.values.record import PASSED, Case, Control, Gate, Pick, RunRecord, Suite
 
+_UNSAYABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 FAILURE, ERROR, SKIPPED = "failure", "error", "skipped"
 LEFT = "conflict"
 PASS = "pass"
@@ -167,4 +168,5 @@ def _testcase(classname: str, test: _Test) -> ET.Element:
 
 
 def _text(value: str) -> str:
-    return str(printable(value))
+    """A text with what XML 1.0 cannot say replaced, whatever a log put in it."""
+    return _UNSAYABLE.sub("\N{REPLACEMENT CHARACTER}", value)
