@@ -10,6 +10,7 @@ from sample_record import PASSED_RUN
 
 from backport.evidence import statement
 from backport.evidence.archive import pack
+from backport.evidence.inputs import tree_id
 from backport.evidence.statement import CONFIG, RECORD, STATEMENT, TEST_RESULT, digest
 from backport.values.record import Case, Config, Control, Gate, RunRecord, Suite
 
@@ -17,6 +18,7 @@ CASES = {"tc_dock": ("dock_open", "dock_close"), "port_dock": ("leak",)}
 OWN = ("port_dock",)  # suites whose output is KTAP
 CONFIG_TEXT = b"# made by a test\nCONFIG_NET=y\n# CONFIG_WLAN is not set\n"
 SERIES = b'title = "docking"\nsuites = ["tc_dock"]\nchecks = ["port_dock"]\n'
+INPUTS = {"patches/dock/series.toml": SERIES, "kconfig/net.config": b"CONFIG_NET=y\n"}
 GATES = (
     *("accounting", "form", "symbols", "uapi", "objects", "config"),
     *("control-base", "boot and tests", "control-donor"),
@@ -66,7 +68,7 @@ def record() -> RunRecord:
         PASSED_RUN,
         series="dock",
         head=made[-1],
-        inputs="1234" * 10,
+        inputs=tree_id(INPUTS),
         adaptations=(),
         gates=tuple(Gate(name, "passed") for name in GATES),
         config=Config("gone/.config", digest(CONFIG_TEXT), 2, 2, {"NET": "y", "WLAN": "n"}),
@@ -84,8 +86,7 @@ def members(told: RunRecord | None = None) -> dict[str, bytes]:
     return {
         RECORD: json.dumps(told.to_json(), indent=1).encode(),
         CONFIG: CONFIG_TEXT,
-        "inputs/patches/dock/series.toml": SERIES,
-        "inputs/kconfig/net.config": b"CONFIG_NET=y\n",
+        **{f"inputs/{name}": data for name, data in INPUTS.items()},
         "logs/console.log": console(ok=True),
         "logs/console-base.log": console(ok=False),
         "logs/console-donor.log": console(ok=True),

@@ -12,6 +12,7 @@ from minikernel import SERIES, TARGET, buildable_world, copy_world, snapshot
 from backport.doors.rundir import write_record
 from backport.evidence import statement
 from backport.evidence.archive import pack, unpack
+from backport.evidence.inputs import tree_id
 from backport.evidence.statement import STATEMENT, TEST_RESULT
 from backport.values.record import RunRecord
 
@@ -54,7 +55,9 @@ def members(world):
 
 def restated(parts):
     """A bundle as a forger makes it, who has read the code: all hashes are right."""
-    record = RunRecord.from_json(json.loads(parts["run.json"]))
+    inputs = {n.removeprefix("inputs/"): d for n, d in parts.items() if n.startswith("inputs/")}
+    record = RunRecord.from_json({**json.loads(parts["run.json"]), "inputs": tree_id(inputs)})
+    parts = {**parts, "run.json": json.dumps(record.to_json()).encode()}
     rest = {n: d for n, d in parts.items() if not n.startswith((STATEMENT, TEST_RESULT))}
     rest[TEST_RESULT] = statement.encode(statement.test_result(record, rest))
     rest[STATEMENT] = statement.encode(statement.provenance(record, rest))
@@ -74,7 +77,8 @@ def test_a_bundle_holds_the_run_and_verifies(built):
     assert ran.code == 0, ran.err
     assert checks(ran) == {
         "archive": "passed", "signature": "not-run", "members": "passed", "record": "passed",
-        "statement": "passed", "config": "passed", "logs": "not-run", "patches": "passed",
+        "statement": "passed", "inputs": "passed", "config": "passed",
+        "logs": "not-run", "patches": "passed",
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from backport.evidence.verify import verify
 from backport.values.errors import UsageError
 from backport.values.record import Case, Failure, Gate, Pick, RecordError, RunRecord
 
-NAMES = ["archive", "signature", "members", "record", "statement", "config", "logs"]
+NAMES = ["archive", "signature", "members", "record", "statement", "inputs", "config", "logs"]
 
 
 def look(members, trust=None):
@@ -254,7 +254,13 @@ def test_a_record_that_is_none_is_said():
         assert check == "record" and detail.startswith(RECORD)
 
 
-# -- configuration and consoles
+# -- data files, configuration and consoles
+
+
+def test_rules_that_the_run_did_not_read_are_caught():
+    parts = {**bundlekit.members(), "inputs/patches/dock/rules/10.toml": b"rule = []\n"}
+    check, detail = broken(look(stated(parts)))
+    assert check == "inputs" and f"run.json tells {record().inputs}" in detail
 
 
 def test_a_configuration_that_lacks_a_symbol_is_caught():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from minikernel import RULE, SERIES, TARGET, known_world
 
-from backport.doors.git import Git
-from backport.evidence.inputs import KEEP, keep_inputs, read_inputs
+from backport.doors.git import FILE_MODE, Entry, Git
+from backport.evidence.inputs import KEEP, keep_inputs, read_inputs, tree_id
 
 
 @pytest.fixture
@@ -25,6 +25,7 @@ def test_a_run_names_the_files_that_it_read(world):
         f"patches/targets/{TARGET}.toml",
     }
     assert kept == {name: (world.data / name).read_bytes() for name in names}
+    assert tree_id(kept) == world.record()["inputs"]
 
 
 def test_a_changed_rule_is_another_tree_and_the_old_one_stays(world):
@@ -60,3 +61,11 @@ def test_the_boundary_between_two_files_counts(world):
     (world.data / "kconfig" / "a.config").write_text("12")
     (world.data / "kconfig" / "b.config").write_text("")
     assert keep_inputs(git, world.data, SERIES, TARGET) != one
+
+
+@pytest.mark.parametrize("names", [(), ("a",), ("a/b", "a.b", "a-b", "ab", "a0/c/d", "a/c")])
+def test_a_trees_id_is_gits(tmp_path, names):
+    git = Git.init_bare(tmp_path / "store.git")
+    files = {name: name.encode() * n for n, name in enumerate(names)}
+    entries = {name: Entry(FILE_MODE, git.write_blob(data)) for name, data in files.items()}
+    assert tree_id(files) == git.edit_tree("", entries)

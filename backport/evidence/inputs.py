@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from backport.doors.git import FILE_MODE, Entry, Git
@@ -31,6 +31,26 @@ def keep_inputs(git: Git, data: Path, series: str, target: str) -> str:
 def read_inputs(git: Git, tree: str) -> dict[str, bytes]:
     """The files of a kept tree, by their paths below the data folder."""
     return {path: git.blob(entry.oid) for path, entry in git.entries(tree).items()}
+
+
+def tree_id(files: Mapping[str, bytes]) -> str:
+    """The id that git gives a tree of these files, without git."""
+    rows: dict[str, tuple[str, str]] = {}  # by name; git sorts a folder as if a slash ended it
+    below: dict[str, dict[str, bytes]] = {}
+    for path, data in files.items():
+        head, _, rest = path.partition("/")
+        if rest:
+            below.setdefault(head, {})[rest] = data
+        else:
+            rows[head] = ("100644", _object_id("blob", data))
+    rows |= {f"{name}/": ("40000", tree_id(inner)) for name, inner in below.items()}
+    parts = [f"{mode} {name.rstrip('/')}\0".encode() + bytes.fromhex(oid)
+             for name, (mode, oid) in sorted(rows.items())]  # fmt: skip
+    return _object_id("tree", b"".join(parts))
+
+
+def _object_id(kind: str, data: bytes) -> str:
+    return hashlib.sha1(f"{kind} {len(data)}\0".encode() + data, usedforsecurity=False).hexdigest()
 
 
 def _paths(data: Path, series: str, target: str) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from backport.evidence import signature, statement
 from backport.evidence.archive import BadBundle, unpack
 from backport.evidence.consistency import objections
+from backport.evidence.inputs import tree_id
 from backport.evidence.signature import Trust
 from backport.evidence.statement import CONFIG, INPUTS, LOGS, RECORD, STATEMENT, TEST_RESULT
 from backport.guests.checks import PARSER
@@ -77,6 +78,7 @@ def verify(data: bytes, where: str, trust: Trust) -> Findings:
         ("members", lambda: _members(members)),
         ("record", recorded),
         ("statement", lambda: _statement(record[0], members)),
+        ("inputs", lambda: _inputs(record[0], members)),
         ("config", lambda: _config(record[0], members)),
         ("logs", lambda: _logs(record[0], members)),
     ]
@@ -198,6 +200,14 @@ def _difference(want: object, have: object, at: str = "") -> str:
     if want == have:
         return "it is written in another way"
     return f"{at} is {have!r}, not {want!r}".lstrip(".")
+
+
+def _inputs(record: RunRecord, members: Mapping[str, bytes]) -> str:
+    """Whether the data files are those that the run read."""
+    found = {n.removeprefix(INPUTS): d for n, d in members.items() if n.startswith(INPUTS)}
+    if tree_id(found) != record.inputs:
+        raise _Broken(f"{INPUTS}: is tree {tree_id(found)}, {RECORD} tells {record.inputs}")
+    return f"{len(found)} data files are the tree that the run read"
 
 
 def _config(record: RunRecord, members: Mapping[str, bytes]) -> str:
