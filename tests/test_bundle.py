@@ -80,6 +80,7 @@ def test_a_bundle_holds_the_run_and_verifies(built):
         "statement": "passed", "inputs": "passed", "config": "passed",
         "logs": "not-run", "patches": "passed",
     }  # fmt: skip
+    assert "patches" in ran.err and verify(built, "--quiet").err == ""
 
 
 def test_the_statement_names_what_went_in_and_what_came_out(built):

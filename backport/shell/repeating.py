@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from backport.readers.rules import read_rules
 from backport.upstreams.snapshot import SnapshotUpstream
 from backport.values.commit import Incoming
 from backport.values.errors import GateFailed, Interrupted, Unavailable, UsageError
-from backport.values.events import Emit
+from backport.values.events import Emit, StageFinished, StageStarted
 from backport.values.record import Base, Build, Gate, RunRecord
 from backport.values.series import Series
 from backport.values.target import Target, Tree
@@ -72,11 +73,21 @@ def check_further(
             raise _no_base(opened.record)
         return [Gate("patches", NOT_RUN, "the base is not in the store of this machine")]
     store = Store(cache)
-    gates = [_gate("patches", lambda: _patches(store.git, opened, base))]
+    with _stage(emit, "patches", "git am, on the base"):
+        gates = [_gate("patches", lambda: _patches(store.git, opened, base))]
     if rebuild:
         with _bench(opened, store, cache, emit) as bench:
             gates += _repeat(bench, base, jobs)
     return gates
+
+
+@contextmanager
+def _stage(emit: Emit, name: str, label: str) -> Iterator[None]:
+    """Tell that something is under way, which may take a while, and when it is over."""
+    start = time.monotonic()
+    emit(StageStarted(name, label))
+    yield
+    emit(StageFinished(name, "done", time.monotonic() - start))
 
 
 def _no_base(record: RunRecord) -> Unavailable:
@@ -157,10 +168,12 @@ def _picked(bench: _Bench, base: Base) -> Picked:
     file = manifest.series_path(bench.data, bench.record.series)
     series = manifest.read_series(file)
     tree = Tree(base.commit, base.tree, base.version, base.label, base.source, base.sha256)
-    incoming = _incoming(bench, series, file.with_name("snapshot.toml"), tree)
+    with _stage(bench.emit, "upstream", "the commits, as they came"):
+        incoming = _incoming(bench, series, file.with_name("snapshot.toml"), tree)
     rules = read_rules(file.parent / "rules")
     request = history.Request(bench.git, bench.folder / "picks", tree, incoming, rules)
-    picked = history.pick_series(request, bench.emit)
+    with _stage(bench.emit, history.STAGE, f"{len(incoming)} commits, by the bundle's rules"):
+        picked = history.pick_series(request, bench.emit)
     if picked.stopped is not None:
         subject = picked.stopped.result.incoming.subject
         raise GateFailed(f"the bundle's rules leave a conflict: {subject}")
