@@ -12,19 +12,18 @@ KEEP = "refs/backport/inputs"
 TARGETS = "patches/targets"
 
 
-def keep_inputs(git: Git, data: Path, series: str, target: str) -> str:
-    """The tree of what a run of `series` on `target` reads below `data`, written if it is new."""
-    found = {path: (data / path).read_bytes() for path in _paths(data, series, target)}
-    digest = hashlib.sha256()
-    for path, text in found.items():
-        digest.update(f"{len(path)} {path} {len(text)} ".encode() + text)
-    ref = f"{KEEP}/{digest.hexdigest()[:24]}"
-    known = git.resolve(f"{ref}^{{tree}}")
-    if known is not None:
-        return known
-    entries = {path: Entry(FILE_MODE, git.write_blob(text)) for path, text in found.items()}
-    tree = git.edit_tree("", entries)
-    git.run("update-ref", ref, tree)  # the same content always: nobody can be overtaken
+def gather_inputs(data: Path, series: str, target: str) -> dict[str, bytes]:
+    """What a run of `series` on `target` reads below `data`, by path."""
+    return {path: (data / path).read_bytes() for path in _paths(data, series, target)}
+
+
+def keep_inputs(git: Git, files: Mapping[str, bytes]) -> str:
+    """The tree of these files, written if it is new."""
+    tree = tree_id(files)
+    ref = f"{KEEP}/{tree}"
+    if git.resolve(f"{ref}^{{tree}}") is None:
+        entries = {path: Entry(FILE_MODE, git.write_blob(data)) for path, data in files.items()}
+        git.run("update-ref", ref, git.edit_tree("", entries))
     return tree
 
 

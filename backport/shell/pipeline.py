@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backport.doors.cache import Cache
 from backport.doors.rundir import RunDir
-from backport.evidence.inputs import keep_inputs
+from backport.evidence.inputs import gather_inputs, keep_inputs
 from backport.kernel.build import BuildResult
 from backport.kernel.toolchain import Tool, probe, versions_of
 from backport.picking.stopped import State
@@ -102,8 +102,8 @@ def _stages(session: Session, resumed: State | None) -> None:
     options = session.options
     until = options.until
     inputs = porting.read_inputs(session)
-    kept = keep_inputs(session.store.git, session.data, options.series, options.target)
-    session.note(inputs=kept, tools=_versions(*versions_of("git")))
+    seen = gather_inputs(session.data, options.series, options.target)
+    session.note(tools=_versions(*versions_of("git")))
     drops, packages = _gather(session, inputs)
     commits = porting.read_upstream(session, inputs, drops)
     if until < Until.PICK:
@@ -113,6 +113,7 @@ def _stages(session: Session, resumed: State | None) -> None:
     if resumed is not None:
         porting.take_resolution(session, request, resumed)
     picked = porting.pick(session, inputs, request, drops.newer)
+    session.note(inputs=keep_inputs(session.store.git, seen))  # bad input leaves nothing there
     if until < Until.BUILD:
         return
     guests = versions_of("qemu-system-x86_64") if packages is not None else ()
