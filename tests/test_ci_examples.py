@@ -30,6 +30,7 @@ STAND_IN = """\
 command=$1; shift
 case $command in
 run) set -- build "$@" --upstream "$UPSTREAM" ;;
+plan) set -- plan "$@" --upstream "$UPSTREAM" ;;
 rules) action=$1; shift; set -- rules "$action" "$@" --upstream "$UPSTREAM" ;;
 *) set -- "$command" "$@" ;;
 esac
@@ -104,6 +105,12 @@ def test_what_is_written_is_what_is_kept():
     kept = GITLAB["series"]["artifacts"]
     assert written(FORMS["github"]) == set(upload)
     assert written(FORMS["gitlab"]) == {*kept["paths"], kept["reports"]["junit"]}
+
+
+def test_the_rules_are_checked_on_a_base_that_is_there(lines):
+    """`rules check` fetches nothing: on a fresh machine it would look at no target."""
+    names = [words[0] for words in ours(lines)]
+    assert names.index("plan") < names.index("rules") < names.index("run")
 
 
 def test_results_are_kept_of_a_job_that_failed():
