@@ -233,6 +233,14 @@ def test_a_flipped_byte_is_named_and_ends_with_4(world):
         assert ran.code == 4 and name in ran.err, (name, ran.err)
 
 
+def test_what_a_bundle_says_cannot_write_over_what_we_say(world):
+    parts = members(world)
+    record = {**json.loads(parts["run.json"]), "outcome": "\x1b[2J\x1b[Hpassed\r"}
+    ran = verify(world, data=restated({**parts, "run.json": json.dumps(record).encode()}))
+    assert ran.code == 4 and "[Hpassed" in ran.out and "[Hpassed" in ran.err
+    assert not set("\x1b\r") & set(ran.out + ran.err)
+
+
 def test_a_run_that_has_nothing_to_bundle_is_refused(world):
     world.run(*world.argv("plan"))
     ran = world.run("bundle", "-o", str(world.root / "no.tar"))

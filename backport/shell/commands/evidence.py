@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,9 @@ from backport.shell.commands.look import RunName
 from backport.shell.console import ConsoleRenderer
 from backport.shell.repeating import check_further
 from backport.values.errors import GateFailed, UsageError
+from backport.values.record import Gate
+
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
 SshKey = Annotated[
@@ -75,6 +79,7 @@ def verify_(
         with ConsoleRenderer(quiet=quiet) as emit:
             more = check_further(found.opened, Cache.default(), emit, rebuild=rebuild, jobs=jobs)
         found = Findings((*found.gates, *more), found.opened)
+    found = Findings(tuple(map(_printable, found.gates)), found.opened)
     if json:
         say_json({"file": str(file), "checks": [asdict(gate) for gate in found.gates]})
     else:
@@ -91,6 +96,11 @@ def _read(file: Path) -> bytes:
         raise UsageError(
             f"{file}: {err.strerror}", hint="name a file of `backport bundle`"
         ) from err
+
+
+def _printable(gate: Gate) -> Gate:
+    """What a bundle says, for a terminal: it must not move the cursor over our own words."""
+    return replace(gate, detail=_CONTROL.sub("\N{REPLACEMENT CHARACTER}", gate.detail))
 
 
 def _line(name: str, outcome: str, detail: str) -> str:
