@@ -157,7 +157,7 @@ def test_rebuild_catches_rules_and_fragments_that_give_something_else(world):
     fragment = {"inputs/kconfig/net.config": b"CONFIG_NET=y\nCONFIG_BPF=y\n"}
     ran = verify(world, "--rebuild", "--json", data=restated({**parts, **fragment}))
     assert ran.code == 4 and checks(ran)["picks"] == "passed" and checks(ran)["image"] == "failed"
-    assert "image: configuration " in ran.err
+    assert "image: configuration: the bundle's fragments ask for other values" in ran.err
     gone = restated({**parts, RULES: b'cause = "none"\nrule = []\n'})
     ran = verify(world, "--rebuild", data=gone)
     assert ran.code == 4 and "the bundle's rules leave a conflict: dock: Limit" in ran.err
@@ -194,6 +194,19 @@ def test_a_patch_that_writes_outside_the_tree_writes_nothing(world):
         text = parts[name].replace(b"drivers/list.c", place)
         ran = verify(world, "--json", data=restated({**parts, name: text}))
         assert ran.code == 4 and checks(ran)["patches"] == "failed"
+
+
+@pytest.mark.slow
+def test_a_tool_of_another_version_is_told_and_the_image_decides(world):
+    """Seen on a real kernel: CONFIG_PAHOLE_VERSION was another, the image the same."""
+    parts = members(world)
+    record = json.loads(parts["run.json"])
+    parts["kernel.config"] += b"CONFIG_PAHOLE_VERSION=124\n"
+    record["config"]["sha256"] = statement.digest(parts["kernel.config"])
+    parts["run.json"] = json.dumps(record).encode()
+    ran = verify(world, "--rebuild", data=restated(parts))
+    assert ran.code == 0, ran.err
+    assert "; in its configuration another CONFIG_PAHOLE_VERSION" in ran.out
 
 
 @pytest.mark.slow

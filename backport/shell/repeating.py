@@ -21,15 +21,15 @@ from backport.doors.cache import Cache
 from backport.doors.git import Git
 from backport.doors.process import ProcessFailed
 from backport.doors.store import Store
-from backport.evidence.statement import INPUTS, SERIES
-from backport.evidence.verify import FAILED, NOT_RUN, PASSED, Opened
+from backport.evidence.statement import CONFIG, INPUTS, SERIES
+from backport.evidence.verify import FAILED, LISTED, NOT_RUN, PASSED, Opened
 from backport.kernel import checkout
 from backport.kernel.build import BuildRequest, BuildResult, build
-from backport.kernel.configure import ConfigureRequest, configure
+from backport.kernel.configure import ConfigureRequest, ConfigureResult, configure
 from backport.output.exporters import verify_patches
 from backport.picking import history
 from backport.picking.history import Picked
-from backport.readers import manifest
+from backport.readers import kconfig, manifest
 from backport.readers.rules import read_rules
 from backport.upstreams.snapshot import SnapshotUpstream
 from backport.values.commit import Incoming
@@ -233,16 +233,30 @@ def _same_image(bench: _Bench, picked: Picked, wanted: Build, jobs: int) -> str:
     source, out = bench.cache.trees / name, bench.cache.build / name
     with files.locked(out.with_name(f"{name}.lock")):
         shutil.rmtree(out, ignore_errors=True)  # nothing of an earlier one is taken for built
-        made, config = _build(bench, picked, target, source, out, jobs)
-        if record.config and config != record.config.sha256:
-            raise GateFailed(f"configuration {config} now, was {record.config.sha256}")
+        made, configured = _build(bench, picked, target, source, out, jobs)
+        if record.config and configured.resolved != record.config.values:
+            raise GateFailed("configuration: the bundle's fragments ask for other values")
+        others = _differences(bench.opened.members.get(CONFIG, b""), configured.config)
         if made.image_sha256 != wanted.sha256:
-            other = f"; by {made.compiler}, was by {wanted.compiler}"
-            differs = other if made.compiler != wanted.compiler else ""
-            raise GateFailed(f"{made.image} has {made.image_sha256}, was {wanted.sha256}{differs}")
+            told = f"{made.image} has {made.image_sha256}, was {wanted.sha256}{others}"
+            compilers = f"; by {made.compiler}, was by {wanted.compiler}"
+            raise GateFailed(told + (compilers if made.compiler != wanted.compiler else ""))
         shutil.rmtree(out)
         checkout.discard(source)
-    return f"built again in {made.seconds:.0f} s, the same image: {wanted.sha256[:SHORT]}"
+    return f"built again in {made.seconds:.0f} s, the same image: {wanted.sha256[:SHORT]}{others}"
+
+
+def _differences(before: bytes, now: Path) -> str:
+    """Symbols that nobody asked for and that are others here: the versions of tools, most of all.
+
+    Kconfig writes down which pahole it found, whether or not the image depends on it.
+    """
+    old = kconfig.parse_config(before.decode("utf-8", "replace"))
+    new = kconfig.parse_config(now.read_text("utf-8", "replace"))
+    names = sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    shown = ", ".join(f"CONFIG_{name}" for name in names[:LISTED])
+    return f"; in its configuration another {shown}{more}" if names else ""
 
 
 def _target(bench: _Bench) -> Target:
@@ -256,7 +270,7 @@ def _target(bench: _Bench) -> Target:
 
 def _build(  # noqa: PLR0917 (what is built, where)
     bench: _Bench, picked: Picked, target: Target, source: Path, out: Path, jobs: int
-) -> tuple[BuildResult, str]:
+) -> tuple[BuildResult, ConfigureResult]:
     log = out.with_name(f"{out.name}.log")
     log.unlink(missing_ok=True)
     checkout.checkout(bench.git, picked.tree, source, bench.emit)
@@ -265,4 +279,4 @@ def _build(  # noqa: PLR0917 (what is built, where)
     wish = ConfigureRequest(source, out, fragments, log, picked.tree, arch, variables, emit)
     configured = configure(wish)
     order = BuildRequest(source, out, log, picked.tree, arch, variables, jobs, emit=emit)
-    return build(order), configured.sha256
+    return build(order), configured
