@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -207,7 +208,7 @@ def children() -> list[int]:
 
 
 SLOW_IMPORT = """
-import sys, time
+import select, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from treekit import KERNEL
@@ -218,7 +219,7 @@ from backport.doors.store import Origin, Store
 def source():
     yield from KERNEL
     print("reading", flush=True)
-    time.sleep(float(sys.argv[3]))
+    select.select([sys.stdin], [], [], float(sys.argv[3]))
 
 origin = Origin("test-1", "a test", "small 1-2", "ab" * 32)
 print(Store(Cache(Path(sys.argv[1]))).import_files(origin, source(), silent).commit, flush=True)
@@ -227,16 +228,42 @@ print(Store(Cache(Path(sys.argv[1]))).import_files(origin, source(), silent).com
 
 def slow_import(tmp_path: Path, seconds: float) -> subprocess.Popen[str]:
     argv = [sys.executable, "-c", SLOW_IMPORT, tmp_path / "cache", Path(__file__).parent]
-    proc = subprocess.Popen([*map(str, argv), str(seconds)], stdout=subprocess.PIPE, text=True)
+    proc = subprocess.Popen(
+        [*map(str, argv), str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert proc.stdout is not None
     assert proc.stdout.readline() == "reading\n"
     return proc
 
 
+def wait_for_orphans(tmp_path: Path) -> None:
+    """git ends by itself when its input does, a moment after the process that fed it."""
+    end, mark = time.monotonic() + 10, str(tmp_path / "cache").encode()
+
+    def works(path: Path) -> bool:
+        with contextlib.suppress(OSError):
+            return mark in path.read_bytes()
+        return False
+
+    while any(works(path) for path in Path("/proc").glob("[0-9]*/cmdline")):
+        assert time.monotonic() < end, "an orphan works on"
+        time.sleep(0.01)
+
+
+def test_what_a_kill_left_of_a_finished_import_goes_with_the_next_look(tmp_path):
+    store = make(tmp_path)
+    store.import_files(ORIGIN, KERNEL, silent)
+    (store.git.path / "inbox" / "dead-0123" / "objects").mkdir(parents=True)
+    assert leftovers(store) == ["dead-0123"]
+    store.import_files(ORIGIN, KERNEL, silent)
+    assert not leftovers(store)
+
+
 def test_a_killed_import_leaves_no_ref_and_the_next_one_sweeps(tmp_path):
     proc = slow_import(tmp_path, 60)
-    proc.send_signal(signal.SIGKILL)
-    proc.wait()
+    proc.kill()
+    proc.communicate()
+    wait_for_orphans(tmp_path)
     store = make(tmp_path)
     assert leftovers(store) == ["test-1"]
     assert store.find(ORIGIN) is None
@@ -262,11 +289,11 @@ def test_a_second_process_waits_and_takes_the_first_ones_import(tmp_path):
 
 
 def test_a_sweep_leaves_a_running_import_alone(tmp_path):
-    proc = slow_import(tmp_path, 0.5)
+    proc = slow_import(tmp_path, 60)
     store = make(tmp_path)
     store.import_files(Origin("test-2", "another"), KERNEL, silent)
     assert leftovers(store) == ["test-1"]
-    commit = proc.communicate()[0].strip()
+    commit = proc.communicate("go on\n")[0].strip()
     assert proc.returncode == 0
     found = store.find(ORIGIN)
     assert found is not None

@@ -124,10 +124,11 @@ class Store:
         commit: Callable[[Tree], str],
         emit: Emit,
     ) -> Tree:
+        # Of an import that is done, too: a kill may have met it at clearing up.
+        self._sweep()
         found = self.find(origin)
         if found:
             return found
-        self._sweep()
         with _explained(self.git.path), self._claimed(origin, emit) as inbox:
             found = self.find(origin)  # by the process that we waited for
             if found:
