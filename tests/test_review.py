@@ -79,6 +79,14 @@ def test_rules_that_changed_since_are_not_believed(world):
     assert alone.by_hand == () and "others fire now" in alone.untold
 
 
+def test_the_command_reads_the_rules_that_the_run_read(world):
+    """A run keeps them, so that a page of last year's run still ties its lines to them."""
+    world.rules(RULE.format(sha=world.shas[1][:12]).replace("dock_open", "dock_gone"))
+    ran = world.run("review", "--quiet", "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.json["untied"], ran.json["unexplained"]) == ([], 0)
+
+
 def test_what_a_person_resolved_is_said_to_be_by_hand(tmp_path):
     world = make_world(tmp_path / "world")
     assert world.pick("--quiet").code == Exit.CONFLICTS

@@ -13,12 +13,13 @@ from backport.doors.findings import read_findings
 from backport.doors.git import Git
 from backport.doors.rundir import Found
 from backport.doors.store import Store
+from backport.evidence.inputs import read_inputs
 from backport.output.exporters import Cargo, Extra, exporter, pack
 from backport.output.report import REVIEW, write_report
 from backport.output.results import write_results
 from backport.output.reviewpage import render_review, total_of
 from backport.readers.manifest import find_data_root, series_path
-from backport.readers.rules import read_rules
+from backport.readers.rules import parse_rules, read_rules
 from backport.shell.session import Session
 from backport.values.dialects import DIALECTS, dialect, dropped
 from backport.values.errors import UsageError
@@ -108,7 +109,8 @@ def write_review(run: Found, cache: Cache, output: Path | None, emit: Emit) -> R
         raise UsageError(f"{run.path.name}: this run picked nothing", hint="backport report")
     if output is not None and output.is_dir():
         raise UsageError(f"{output}: is a folder", hint=f"--output {output / REVIEW}")
-    request = Request(Store(cache).git, run.record, _rules(run.record.series))
+    git = Store(cache).git
+    request = Request(git, run.record, _rules(git, run.record))
     found = review(request, emit)
     text = render_review(found, read_findings(run.path)).encode()
     path = output or run.path / REVIEW
@@ -120,10 +122,18 @@ def write_review(run: Found, cache: Cache, output: Path | None, emit: Emit) -> R
     return ReviewPage(path, len(text), total.same, total.differ, total.unowned, untold)
 
 
-def _rules(series: str) -> tuple[Rule, ...]:
-    """The series' rules as they are now; none where its data files are not here."""
+def _rules(git: Git, record: RunRecord) -> tuple[Rule, ...]:
+    """The rules that the run read; of a run that did not keep them, the series' rules as now.
+
+    None where that series' data files are not here.
+    """
+    if record.inputs and git.resolve(f"{record.inputs}^{{tree}}") is not None:
+        home = f"patches/{record.series}/rules/"
+        kept = sorted((p, data) for p, data in read_inputs(git, record.inputs).items())
+        found = (parse_rules(data.decode(), path) for path, data in kept if path.startswith(home))
+        return tuple(rule for rules in found for rule in rules)
     try:
-        return read_rules(series_path(find_data_root(), series).parent / "rules")
+        return read_rules(series_path(find_data_root(), record.series).parent / "rules")
     except UsageError:
         return ()
 
