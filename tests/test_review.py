@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 from kernelish import BASE_C, Bench, change, make_tree, rule
@@ -16,9 +17,11 @@ from backport.doors.store import Store
 from backport.output.diffrows import QUIET
 from backport.readers.rules import read_rules
 from backport.values import record
+from backport.values.compat import Compat
 from backport.values.errors import Exit, UsageError
 from backport.values.events import silent
 from backport.values.rule import Edit, Rewrite, Substitution
+from backport.values.style import CommitStyle, StyleFinding, StyleReport
 
 
 @pytest.fixture(scope="module")
@@ -140,22 +143,22 @@ def test_the_page_can_go_elsewhere_and_then_the_run_is_left_alone(world, tmp_pat
 def test_findings_beside_the_record_are_in_the_page_and_broken_ones_an_error(world):
     folder = world.workspace / "latest"
     sha = world.record()["picks"][1]["commit"]
-    finding = {"commit": sha, "path": "drivers/core.c", "line": 11, "kind": "WARNING",
-               "type": "X", "text": "that is too long", "origin": "new", "more": 1}  # fmt: skip
-    (folder / "style.json").write_text(json.dumps([finding]))
-    assert "that is too long" in _page(world)
-    by_commit = {"level": "CHECK", "kind": "Y", "text": "of the message", "state": "allowed",
-                 "why": "upstream's habit"}  # fmt: skip
-    kept = {"strict": True, "commits": [{"commit": sha, "findings": [by_commit]}]}
-    (folder / "style.json").write_text(json.dumps(kept))
+    finding = StyleFinding("WARNING", "X", "that is too long", "drivers/core.c", 11)
+    other = StyleFinding("CHECK", "Y", "of the message", state="allowed", why="upstream's habit")
+    kept = StyleReport(
+        "dock", "mini", sha, sha, True, (CommitStyle(sha, sha, "", (finding, other)),)
+    )
+    (folder / "style.json").write_text(json.dumps({**asdict(kept), "more": 1}))
     text = _page(world)
-    assert "<td>message</td>" in text and "upstream&#39;s habit" in text and "! new" not in text
-    for text in ("{", "{}", '[{"commit": 1}]'):
+    assert "that is too long" in text and "! new" in text
+    assert "<td>message</td>" in text and "upstream&#39;s habit" in text
+    for text in ("{", "{}", '{"commits": [1]}'):
         (folder / "style.json").write_text(text)
         ran = world.run("review", "--quiet")
         assert ran.code == Exit.USAGE and "style.json" in ran.err
     (folder / "style.json").unlink()
-    (folder / "compat.json").write_text('{"symbols": {"added": [3]}}')
+    damaged = asdict(Compat("dock", "mini", sha, sha)) | {"symbols": {"added": [3]}}
+    (folder / "compat.json").write_text(json.dumps(damaged))
     ran = world.run("review", "--quiet")
     assert ran.code == Exit.USAGE and "symbols: added[0]: expected str" in ran.err
 

@@ -18,18 +18,18 @@ from backport.output.commitgraph import Need, graph, needs
 from backport.output.diffrows import CLIP, blocks
 from backport.output.page import printable
 from backport.output.reviewpage import render_review, total_of
-from backport.values.findings import (
-    Changed,
+from backport.values.compat import (
+    ChangedSymbol,
     Compat,
-    Findings,
     Notice,
-    Struct,
-    Style,
+    StructChange,
     Symbols,
-    UapiName,
+    UapiChange,
 )
+from backport.values.findings import Findings
 from backport.values.record import Brought
 from backport.values.rule import line_delta
+from backport.values.style import CommitStyle, State, StyleFinding, StyleReport
 
 NONE = Findings()
 DOCK = "net/core/dock.c"
@@ -193,25 +193,35 @@ def test_long_lines_and_long_files_are_cut_and_say_so():
 
 def test_what_other_commands_found_is_shown_and_what_nobody_looked_for_is_said():
     compat = Compat(
-        Symbols(("netkit_link",), ("gone",), (Changed("dev_get", "0x1", "0x2", ("struct dev",)),)),
-        (Struct("struct dev", "linux/dev.h", 8, 16, ("grew by a pointer",)),),
-        (UapiName("include/uapi/linux/dock.h", "macro", "DOCK_OPEN", "4"),),
-        (Notice("struct dev has another size", False, "no entry"), Notice("fine", True, "ok")),
+        *("dock", "mini", "0" * 40, "1" * 40),
         ("DOCK: n -> y",),
-    )
-    style = (
-        Style("0001" + "b" * 36, "net/core/dock.c", 24, "WARNING", "too long", "new", "LONG_LINE"),
-        Style(
-            "0001" + "b" * 36, "net/core/dock.c", 25, "CHECK", "blank", "upstream", "LINE_SPACING"
+        Symbols(
+            9, ("netkit_link",), ("gone",), (ChangedSymbol("dev_get", "0x1", "0x2", ("dev",)),)
         ),
-        Style("", "net/core/dock.c", 25, "CHECK", "of no commit", "new"),
+        (StructChange("struct dev", "linux/dev.h", 8, 16, ("grew by a pointer",)),),
+        (UapiChange("include/uapi/linux/dock.h", "macro", "DOCK_OPEN", "4"),),
+        (
+            Notice("struct dev has another size", "type", "struct dev"),
+            Notice("fine", "symbol", "dev_get", allowed=True, reason="ok"),
+        ),
     )
+    found = (
+        StyleFinding("WARNING", "LONG_LINE", "too long", "net/core/dock.c", 24),
+        StyleFinding("CHECK", "SPACING", "blank", "net/core/dock.c", 25, state=State.UPSTREAM),
+        StyleFinding("CHECK", "MESSAGE", "of the message", state=State.ALLOWED, why="a habit"),
+    )
+    other = (StyleFinding("CHECK", "OTHER", "of another commit"),)
+    checked = (
+        CommitStyle("0001" + "b" * 36, "a" * 40, "dock: Add", found),
+        CommitStyle("f" * 40, "a" * 40, "dock: Other", other),
+    )
+    style = StyleReport("dock", "mini", "1" * 40, "2" * 40, True, checked)
     text = Page(render_review(small(), Findings(style, compat))).text
     for part in ("netkit_link", "− removed", "0x2", "8 → 16 bytes", "grew by a pointer",
                  "DOCK_OPEN", "DOCK: n -> y", "✗ not allowed", "✓ allowed",
-                 "Style: 2 findings", "too long", "upstream's own"):  # fmt: skip
+                 "Style: 3 findings", "too long", "upstream's own", "a habit"):  # fmt: skip
         assert part in text, part
-    assert "of no commit" not in text
+    assert "of another commit" not in text
     assert "there is no compat.json" in Page(render_review(small(), NONE)).text
 
 

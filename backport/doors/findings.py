@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TypeVar
 
-from backport.values.findings import COMPAT, STYLE, Compat, Findings, Style, StyleReport
+from backport.values.compat import Compat
+from backport.values.findings import COMPAT, STYLE, Findings
 from backport.values.record import RecordError, decode
+from backport.values.style import StyleReport
+
+D = TypeVar("D")
 
 
 def read_findings(folder: Path) -> Findings:
     """The style and compatibility findings of a run; `RecordError` for a file that is not one."""
-    style, compat = _json(folder / STYLE), _json(folder / COMPAT)
-    return Findings(
-        None if style is None else _style(style, str(folder / STYLE)),
-        None if compat is None else decode(Compat, compat, str(folder / COMPAT)),
-    )
+    return Findings(_read(StyleReport, folder / STYLE), _read(Compat, folder / COMPAT))
 
 
-def _style(data: object, where: str) -> tuple[Style, ...]:
-    """Findings by commit, or in one list."""
-    if not isinstance(data, list):
-        return decode(StyleReport, data, where).flat
-    return tuple(decode(Style, item, f"{where}[{n}]") for n, item in enumerate(data))
+def _read(kind: type[D], path: Path) -> D | None:
+    data = _json(path)
+    return None if data is None else decode(kind, data, str(path))
 
 
 def _json(path: Path) -> object:

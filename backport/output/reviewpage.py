@@ -23,9 +23,10 @@ from backport.output.diffrows import FOLDED, MARKS, QUIET, SHOWN, Block, blocks,
 from backport.output.page import environment
 from backport.output.report import case_rows
 from backport.output.summary import columns, rule_totals, took, verdict
-from backport.values.findings import Findings, Style
+from backport.values.findings import Findings
 from backport.values.record import Adaptation, Pick, RunRecord
 from backport.values.sidebyside import ADDED, KEPT, REMOVED, DiffLine
+from backport.values.style import State, StyleFinding
 
 PAGE = 12_000_000  # bytes of commits, beyond which only their facts are in the page
 MESSAGE = 200  # lines of a commit's message
@@ -96,7 +97,7 @@ class CommitView:
     review: CommitReview
     files: tuple[FileView, ...]
     counts: Counts
-    style: tuple[Style, ...] = ()
+    style: tuple[StyleFinding, ...] = ()
 
     @property
     def pick(self) -> Pick:
@@ -110,7 +111,7 @@ class CommitView:
     @property
     def own_style(self) -> int:
         """How many findings are new and have no reason."""
-        return sum(one.origin == "new" for one in self.style)
+        return sum(one.state == State.NEW for one in self.style)
 
     @property
     def objects(self) -> list[str]:
@@ -215,7 +216,8 @@ def _views(review: Review, findings: Findings) -> Iterator[CommitView]:
         key = (one.pick.commit or one.pick.incoming or one.pick.sha)[:SHORT]
         keys[key] += 1
         key = key if keys[key] == 1 else f"{key}-{keys[key]}"
-        mine = [s for s in findings.style or () if s.commit and s.commit[:SHORT] in _shas(one.pick)]
+        checked = findings.style.commits if findings.style else ()
+        mine = [f for c in checked if c.commit[:SHORT] in _shas(one.pick) for f in c.findings]
         files = tuple(_file(file) for file in one.files)
         counts = sum((file.counts for file in files), Counts())
         yield CommitView(key, number, one, files, counts, tuple(mine))

@@ -20,10 +20,10 @@ from backport.values import record
 from backport.values.compat import Allowance, Compat, Notice
 from backport.values.errors import GateFailed, UsageError
 from backport.values.events import Emit
+from backport.values.findings import COMPAT
 from backport.values.record import RunRecord
 from backport.values.surface import Header, Surface
 
-FILE = "compat.json"
 FRAGMENT = "compat"  # over those that the run was built with
 SHOWN = 8  # things that an error lists
 
@@ -50,7 +50,7 @@ def compare(request: Request, emit: Emit) -> Compat:
     report = _report(request, (pair.base, pair.head), headers)
     report = _judged(report, allowances, list(_others(request)))
     text = json.dumps(asdict(report), indent=1, ensure_ascii=False)
-    files.write(request.run.path / FILE, text.encode() + b"\n")
+    files.write(request.run.path / COMPAT, text.encode() + b"\n")
     return report
 
 
@@ -174,7 +174,7 @@ def _judged(
 def _others(request: Request) -> Iterator[tuple[Notice, ...]]:
     """What the newest reports of the series on other targets notice."""
     run, newest = request.run.record, dict[str, Path]()
-    for path in sorted(request.cache.runs.glob(f"*/*/{FILE}"), key=lambda path: path.parent.name):
+    for path in sorted(request.cache.runs.glob(f"*/*/{COMPAT}"), key=lambda path: path.parent.name):
         newest[path.parent.parent.name] = path
     for path in newest.values():
         try:

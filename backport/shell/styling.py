@@ -12,9 +12,8 @@ from backport.gates.style import check_style
 from backport.readers.checkpatch import read_allowances
 from backport.values.errors import UsageError
 from backport.values.events import Emit
+from backport.values.findings import STYLE
 from backport.values.style import StyleReport, excused
-
-ARTIFACT = "style.json"
 
 
 def style_of(git: Git, run: Found, series: Path, emit: Emit, *, strict: bool) -> StyleReport:
@@ -36,5 +35,5 @@ def style_of(git: Git, run: Found, series: Path, emit: Emit, *, strict: bool) ->
         tuple(excused(commit, allowed) for commit in commits),
     )
     text = json.dumps(asdict(report), indent=1, ensure_ascii=False)
-    write_atomic(run.path / ARTIFACT, text.encode("utf-8", "backslashreplace") + b"\n")
+    write_atomic(run.path / STYLE, text.encode("utf-8", "backslashreplace") + b"\n")
     return report

@@ -21,9 +21,10 @@ from backport.shell.commands import common
 from backport.shell.commands.common import say, say_json
 from backport.shell.console import ConsoleRenderer
 from backport.shell.delivery import Sent, export_series
-from backport.shell.styling import ARTIFACT, style_of
+from backport.shell.styling import style_of
 from backport.values.dialects import DIALECTS, dialect
 from backport.values.errors import GateFailed, UsageError
+from backport.values.findings import STYLE
 from backport.values.style import State
 
 RunName = Annotated[str, typer.Argument(help="A run: its id or folder [the newest].")]
@@ -94,7 +95,7 @@ def checkpatch(
         say(render_style(report))
     if report.all(State.NEW):
         hint = f"mend the rule that made them, or allow them with a reason in {series}/style.toml"
-        raise GateFailed(summary_of(report), hint=hint, log=chosen.path / ARTIFACT)
+        raise GateFailed(summary_of(report), hint=hint, log=chosen.path / STYLE)
 
 
 def import_(
