@@ -198,6 +198,7 @@ def host(tmp_path):
     root = tmp_path / "host"
     pieces = {
         "usr/bin/dash": dynamic("libc.so.6", interpreter=LINKER),
+        "usr/bin/chrt": dynamic("libc.so.6", interpreter=LINKER),
         "usr/bin/busybox": build({".text": b"busy"}),
         "usr/libexec/coreutils/libstdbuf.so": dynamic("libc.so.6"),
         "lib64/ld-linux-x86-64.so.2": build({}),
@@ -276,7 +277,7 @@ def test_every_command_that_init_calls_is_in_the_image(request_of):
     found = contents(build_initramfs(request_of()))
     script = found["init"][1].decode()
     programs = {path.rpartition("/")[2] for path in found if path.startswith(("bin/", "sbin/"))}
-    for command in ("mount", "insmod", "ip", "cat", "rm", "uname", "reboot"):
+    for command in ("mount", "insmod", "ip", "cat", "rm", "uname", "reboot", "chrt"):
         assert f"{command} " in script
         assert command in programs
 
@@ -310,6 +311,7 @@ def test_a_half_written_image_is_written_again(request_of):
     ("path", "hint"),
     [
         ("usr/bin/dash", "apt-get install dash"),
+        ("usr/bin/chrt", "apt-get install util-linux"),
         ("usr/bin/busybox", "apt-get install busybox-static"),
         ("usr/libexec/coreutils/libstdbuf.so", "apt-get install coreutils"),
         ("usr/lib/libdeep.so.1", "apt-get install iproute2"),

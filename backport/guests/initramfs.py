@@ -125,6 +125,7 @@ def _suites_text(request: InitramfsRequest) -> str:
 def _programs(request: InitramfsRequest) -> Iterator[cpio.Node]:
     busybox = static_busybox(request.host)
     dash = _find(request.host, ("usr/bin/dash", "bin/dash"), "dash", "dash")
+    chrt = _find(request.host, ("usr/bin/chrt", "bin/chrt"), "chrt", "util-linux")
     stdbuf = _find(request.host, STDBUF, "libstdbuf.so", "coreutils")
     tools = {name: _iproute2(request.iproute2, name) for name in IPROUTE2}
     yield cpio.regular("bin/busybox", busybox.read_bytes(), executable=True)
@@ -133,10 +134,11 @@ def _programs(request: InitramfsRequest) -> Iterator[cpio.Node]:
     yield cpio.regular("bin/test_progs", request.program.read_bytes(), executable=True)
     for checks in request.checks:
         yield cpio.regular(f"bin/{checks.name}", checks.program.read_bytes(), executable=True)
+    yield cpio.regular("bin/chrt", chrt.read_bytes(), executable=True)
     yield cpio.regular("lib/libstdbuf.so", stdbuf.read_bytes())
     for name, path in tools.items():
         yield cpio.regular(f"sbin/{name}", path.read_bytes(), executable=True)
-    dynamic = (dash, stdbuf, request.program, *tools.values())
+    dynamic = (dash, chrt, stdbuf, request.program, *tools.values())
     for where, path in libraries(dynamic, request.host).items():
         yield cpio.regular(where, path.read_bytes(), executable=True)
 

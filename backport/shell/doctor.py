@@ -79,6 +79,7 @@ NEEDS: tuple[Need, ...] = (
     Need("qemu-system-x86_64", "boots the kernels", "qemu-system-x86", (GUEST,)),
     Need("busybox", "is the guest's userland", "busybox-static", (GUEST,), "static"),
     Need("dash", "is the guest's /bin/sh", "dash", (GUEST,)),
+    Need("chrt", "lets the guest's soft interrupts run at once", "util-linux", (GUEST,)),
     Need("ip", "its libraries serve the newer ip of the guest", "iproute2", (GUEST,)),
     Need("zstd", "unpacks Debian's 6.12 kernel image", "zstd", (GUEST,)),
     Need("lz4", "unpacks Debian's 6.1 kernel image", "lz4", (GUEST,)),
