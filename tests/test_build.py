@@ -258,6 +258,7 @@ def start_and_kill(root: Path, by: signal.Signals) -> list[int]:
     return [int(pid) for pid in pids.read_text().split()]
 
 
+@pytest.mark.slow
 def test_compilers_that_outlive_a_killed_run_keep_its_directory(request_for, tmp_path, monkeypatch):
     pids = start_and_kill(tmp_path, signal.SIGKILL)
     alive = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
@@ -278,6 +279,7 @@ def test_compilers_that_outlive_a_killed_run_keep_its_directory(request_for, tmp
     assert build(request_for()).cached
 
 
+@pytest.mark.slow
 def test_an_interrupt_takes_the_compilers_along(request_for, tmp_path):
     pids = start_and_kill(tmp_path, signal.SIGINT)
     deadline = time.monotonic() + 5

@@ -19,6 +19,9 @@ from backport.values.record import RunRecord
 RULES = f"inputs/patches/{SERIES}/rules/10-all.toml"
 
 
+pytestmark = pytest.mark.slow  # whole runs of the command line
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A world with a kernel built in it, and the run's bundle."""

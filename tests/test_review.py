@@ -23,6 +23,8 @@ from backport.values.events import silent
 from backport.values.rule import Edit, Rewrite, Substitution
 from backport.values.style import CommitStyle, StyleFinding, StyleReport
 
+pytestmark = pytest.mark.slow  # whole runs of the command line
+
 
 @pytest.fixture(scope="module")
 def picked(tmp_path_factory):

@@ -161,6 +161,7 @@ def test_a_build_that_was_killed_or_damaged_is_done_again(request_, harm):
     assert again.sha256 == first.sha256
 
 
+@pytest.mark.slow
 def test_a_second_run_waits_for_the_compilers_that_a_killed_one_left(tmp_path, request_):
     """After kill -9 make may run on; clearing its folder under it would break both."""
     git, tree = make_tree(tmp_path / "slow", MAKEFILE.replace("@echo", "@sleep 0.4; echo"))
