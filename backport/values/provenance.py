@@ -25,6 +25,7 @@ _TRAILER = re.compile(r"[A-Z][A-Za-z-]+: \S")
 _BRACKETS = re.compile(r"^\[(?:[^][]|\[[^][]*\])*\]$", re.M)
 _RULE = re.compile(r"([a-z0-9][a-z0-9-]*): +(.+)", re.S)
 _NOTE = re.compile(rf"^\[ {TOOL}: adapted:\n((?:  .*\n)+)\]$", re.M)
+_SIGNED = re.compile(r"^Signed-off-by: (.*\S)", re.M)
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
 
 
@@ -188,6 +189,12 @@ def unique(texts: Iterable[str]) -> tuple[str, ...]:
 def cves_in(text: str) -> tuple[str, ...]:
     """The CVE ids of a text."""
     return unique(_CVE.findall(text))
+
+
+def carrier_of(below: str) -> str:
+    """Who carries the patch: the last sign-off below the line that says where it comes from."""
+    signed = _SIGNED.findall(below)
+    return signed[-1] if signed else ""
 
 
 def sign_off(carrier: str) -> str:

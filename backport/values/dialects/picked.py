@@ -27,6 +27,7 @@ from backport.values.provenance import (
     Provenance,
     adapted_of,
     author_of,
+    carrier_of,
     cves_in,
     join,
     mail_fields,
@@ -42,7 +43,6 @@ _LINE = re.compile(
     rf"^\((cherry[- ]picked|backported) from commit ({SHORT_SHA})\b[^)\n]*\)?$", re.M | re.I
 )
 _BRACKETS = re.compile(r"^\[ ?[\w.@+-]+ ?:((?:[^][]|\[[^][]*\])*)\]$", re.M)
-_SIGNED = re.compile(r"^Signed-off-by: (.*\S)", re.M)
 _BUG = re.compile(r"^BugLink: *(\S+)$")
 _CVE_LINE = re.compile(r"^(?:CVE: )?CVE-\d{4}-\d{4,}(?:[ ,]+CVE-\d{4}-\d{4,})*$")
 
@@ -63,11 +63,6 @@ def _split(letter: Letter) -> tuple[str, str, tuple[str, ...]]:
     return letter.text[: hits[0].start()], letter.text[hits[0].start() :], shas
 
 
-def _carrier(below: str) -> str:
-    signed = _SIGNED.findall(below)
-    return signed[-1] if signed else ""
-
-
 # -- git cherry-pick -x
 
 
@@ -85,7 +80,7 @@ def _parse_pick(letter: Letter) -> Provenance:
         trailers,
         author_of(letter),
         unique(shas),
-        carrier=_carrier(below),
+        carrier=carrier_of(below),
     )
 
 
@@ -135,7 +130,7 @@ def _parse_ubuntu(letter: Letter) -> Provenance:
         adapted=tuple(adapted_of(text) for text in _BRACKETS.findall(below)),
         bugs=unique(bugs),
         cves=unique(cves),
-        carrier=_carrier(below),
+        carrier=carrier_of(below),
     )
 
 
@@ -155,7 +150,7 @@ def _lint_ubuntu(letter: Letter) -> Iterator[Finding]:
     if not bugs and not cves:
         fix = "begin the text with BugLink: https://bugs.launchpad.net/bugs/NUMBER, or a CVE id"
         yield Finding(letter.line, "names no bug", fix)
-    if shas and not _carrier(below):
+    if shas and not carrier_of(below):
         fix = "whoever carries the patch signs off below that line"
         yield Finding(letter.find(_LINE.pattern), "nobody signed off below its origin", fix)
     if re.search(r"^\(backported", below, re.M) and not _BRACKETS.search(below):

@@ -23,6 +23,7 @@ from backport.values.provenance import (
     Letter,
     Provenance,
     author_of,
+    carrier_of,
     cves_in,
     join,
     mail_fields,
@@ -45,7 +46,6 @@ _TAG = re.compile(
     r"Build[ -]Info|Conflicts): ?(?P<value>.*)$",
     re.I,
 )
-_SIGNED = re.compile(r"^Signed-off-by: (.*\S)", re.M)
 
 
 # -- writing
@@ -101,7 +101,6 @@ def _parse(letter: Letter) -> Provenance:
     tags = _read_tags(above)
     author, subject, words = _read_log(log) if log else (author_of(letter), "", above_words(above))
     body, trailers = split_message(words)
-    signed = _SIGNED.findall(below)
     urls = [*tags.get("jira", []), *tags.get("bugzilla", []), *tags.get("bz", [])]
     return Provenance(
         subject or subject_of(letter),
@@ -112,7 +111,7 @@ def _parse(letter: Letter) -> Provenance:
         adapted=_conflicts(above) if log else (),
         bugs=unique(urls),
         cves=cves_in(" ".join(tags.get("cve", []))),
-        carrier=signed[-1] if signed else "",
+        carrier=carrier_of(below),
     )
 
 

@@ -21,6 +21,7 @@ from backport.values.provenance import (
     Letter,
     Provenance,
     author_of,
+    carrier_of,
     cut_note,
     cves_in,
     join,
@@ -36,7 +37,6 @@ from backport.values.provenance import (
 STATES = ("Backport", "Pending", "Submitted", "Denied", "Inactive-Upstream", "Inappropriate")
 _STATUS = re.compile(r"^Upstream-Status: *(.*)$", re.M)
 _CVE = re.compile(r"^CVE: *(.*)$", re.M)
-_SIGNED = re.compile(r"^Signed-off-by: (.*\S)", re.M)
 
 
 def _format(p: Provenance) -> Letter:
@@ -60,7 +60,6 @@ def _parse(letter: Letter) -> Provenance:
     above, below = _split(letter.text)
     above, adapted = cut_note(above)
     body, trailers = split_message(above)
-    signed = _SIGNED.findall(below)
     return Provenance(
         subject_of(letter),
         body,
@@ -69,7 +68,7 @@ def _parse(letter: Letter) -> Provenance:
         _shas(letter, _status(below)),
         adapted=adapted,
         cves=cves_in(" ".join(_CVE.findall(below))),
-        carrier=signed[-1] if signed else "",
+        carrier=carrier_of(below),
     )
 
 
