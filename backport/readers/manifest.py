@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -248,6 +248,11 @@ _SOURCES: Mapping[str, Callable[[Table, Path], SourceSpec]] = {
 
 
 # -- flavours
+
+
+def fragment_files(root: Path, names: Iterable[str]) -> tuple[Path, ...]:
+    """Where the fragments of these names are."""
+    return tuple(root / "kconfig" / f"{name}.config" for name in names)
 
 
 def read_flavour(root: Path, name: str) -> Flavour:

@@ -95,15 +95,13 @@ def _measure_request(
 ) -> surface.Request:
     run, cache = request.run.record, request.cache
     target = manifest.read_target(manifest.target_path(request.data, run.target))
-    flavour = manifest.read_flavour(request.data, run.flavour).fragments if run.flavour else ()
-    folder = request.data / "kconfig"
+    flavour = manifest.read_flavour(request.data, run.flavour) if run.flavour else None
+    fragments = (*target.in_flavour(flavour).fragments, FRAGMENT)
     name = "-".join(filter(None, (run.series, run.target, run.flavour, FRAGMENT)))
     return surface.Request(
         git,
         *trees,
-        tuple(
-            folder / f"{fragment}.config" for fragment in (*target.fragments, *flavour, FRAGMENT)
-        ),
+        manifest.fragment_files(request.data, fragments),
         cache.trees / name,
         cache.build / name,
         cache.root / "surfaces",

@@ -15,6 +15,7 @@ from backport.doors.git import Git
 from backport.kernel import bisect
 from backport.kernel.checkout import checkout
 from backport.kernel.configure import ConfigLost, ConfigureRequest, configure
+from backport.readers.manifest import fragment_files
 from backport.values.events import Emit, silent
 from backport.values.series import Series
 from backport.values.target import Target
@@ -47,7 +48,7 @@ class Compiler:
         request = ConfigureRequest(
             source,
             self.cache.build / self._name,
-            self._fragments(self.target.fragments),
+            fragment_files(self.data, self.target.fragments),
             self._log,
             arch=self.target.arch,
             variables=self.target.make_variables,
@@ -77,7 +78,7 @@ class Compiler:
             self.target.make_variables,
             emit=self.emit,
             variants=tuple(
-                bisect.Variant(variant.name, self._fragments(variant.fragments))
+                bisect.Variant(variant.name, fragment_files(self.data, variant.fragments))
                 for variant in self.series.variants
             ),
         )
@@ -88,9 +89,6 @@ class Compiler:
         except ConfigLost as err:
             return f"CONFIG_{err.losses[0].lost.symbol} in a variant"
         return ""
-
-    def _fragments(self, names: tuple[str, ...]) -> tuple[Path, ...]:
-        return tuple(self.data / "kconfig" / f"{name}.config" for name in names)
 
     @property
     def _name(self) -> str:

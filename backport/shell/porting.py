@@ -80,8 +80,7 @@ def read_inputs(session: Session) -> Inputs:
     spec = spec_from_path(Path(options.base), rev=options.rev) if options.base else target.source
     session.note(flavour=options.flavour)
     flavour = manifest.read_flavour(root, options.flavour) if options.flavour else None
-    if flavour is not None:
-        target = replace(target, fragments=(*target.fragments, *flavour.fragments))
+    target = target.in_flavour(flavour)
     _check_kind(options.upstream)
     series = manifest.read_series(series_file)
     _check_suites(series, options.suites)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from backport.kernel.build import BuildRequest, BuildResult, build
 from backport.kernel.checkout import checkout
 from backport.kernel.configure import ConfigLost, ConfigureRequest, ConfigureResult, configure
 from backport.picking.history import Picked
+from backport.readers.manifest import fragment_files
 from backport.readers.warnings import per_file
 from backport.shell.crew import crew
 from backport.shell.porting import Drops, Inputs
@@ -99,7 +100,7 @@ def compile_steps(session: Session, inputs: Inputs, picked: Picked, config: Path
         session.options.jobs,
         session.emit,
         tuple(
-            bisect.Variant(variant.name, _fragments(session, variant.fragments))
+            bisect.Variant(variant.name, fragment_files(session.data, variant.fragments))
             for variant in inputs.series.variants
         ),
     )
@@ -120,7 +121,7 @@ def _configure(
     request = ConfigureRequest(
         source,
         out,
-        _fragments(session, inputs.target.fragments),
+        fragment_files(session.data, inputs.target.fragments),
         session.run.log("configure"),
         picked.tree,
         inputs.target.arch,
@@ -132,10 +133,6 @@ def _configure(
     except ConfigLost as err:
         session.gate("config", "failed", str(err.losses[0]))
         raise
-
-
-def _fragments(session: Session, names: Sequence[str]) -> tuple[Path, ...]:
-    return tuple(session.data / "kconfig" / f"{name}.config" for name in names)
 
 
 def _note_config(session: Session, inputs: Inputs, result: ConfigureResult) -> None:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from backport import upstreams
@@ -262,10 +262,8 @@ def _differences(before: bytes, now: Path) -> str:
 def _target(bench: _Bench) -> Target:
     record = bench.record
     target = manifest.read_target(manifest.target_path(bench.data, record.target))
-    if not record.flavour:
-        return target
-    flavour = manifest.read_flavour(bench.data, record.flavour)
-    return replace(target, fragments=(*target.fragments, *flavour.fragments))
+    flavour = manifest.read_flavour(bench.data, record.flavour) if record.flavour else None
+    return target.in_flavour(flavour)
 
 
 def _build(  # noqa: PLR0917 (what is built, where)
@@ -274,7 +272,7 @@ def _build(  # noqa: PLR0917 (what is built, where)
     log = out.with_name(f"{out.name}.log")
     log.unlink(missing_ok=True)
     checkout.checkout(bench.git, picked.tree, source, bench.emit)
-    fragments = tuple(bench.data / "kconfig" / f"{name}.config" for name in target.fragments)
+    fragments = manifest.fragment_files(bench.data, target.fragments)
     arch, variables, emit = target.arch, target.make_variables, bench.emit
     wish = ConfigureRequest(source, out, fragments, log, picked.tree, arch, variables, emit)
     configured = configure(wish)

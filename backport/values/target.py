@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backport.values.version import Version
@@ -75,6 +75,12 @@ class Target:
     fragments: tuple[str, ...] = ()  # names below kconfig/, later ones win
     make_variables: Mapping[str, str] = field(default_factory=dict)  # e.g. {"WERROR": "0"}
     controls: tuple[ControlKernel, ...] = ()
+
+    def in_flavour(self, flavour: Flavour | None) -> Target:
+        """The target with a flavour's fragments over its own; itself for None."""
+        if flavour is None:
+            return self
+        return replace(self, fragments=(*self.fragments, *flavour.fragments))
 
 
 @dataclass(frozen=True)
