@@ -64,9 +64,14 @@ def _write_all(folder: Path, patches: Sequence[PatchText]) -> None:
         (folder / patch.name).write_bytes(patch.data)
 
 
-def _write_series(folder: Path, patches: Sequence[PatchText]) -> None:
-    _write_all(folder, patches)
-    (folder / "series").write_text("".join(f"{patch.name}\n" for patch in patches))
+def _write_series(cargo: Cargo, dest: Path, form: str, home: str, command: str) -> tuple[str, ...]:
+    """Patches below `home`, and the `series` that names them; the names of all files."""
+    demand_text(cargo, form)
+    with folder_of(cargo, dest, command) as (folder, clean):
+        patches = patch_files(clean, cargo)
+        _write_all(folder / home, patches)
+        (folder / home / "series").write_text("".join(f"{patch.name}\n" for patch in patches))
+    return _names(dest)
 
 
 # -- git am
@@ -114,11 +119,8 @@ def prove_mbox(cargo: Cargo, dest: Path) -> str:
 
 def write_quilt(cargo: Cargo, dest: Path) -> tuple[str, ...]:
     """`patches/series` and its patches."""
-    demand_text(cargo, "quilt")
     command = f"QUILT_PATCHES={QUILT_DIR} quilt push -a, with this folder's copied to the tree"
-    with folder_of(cargo, dest, command) as (folder, clean):
-        _write_series(folder / QUILT_DIR, patch_files(clean, cargo))
-    return _names(dest)
+    return _write_series(cargo, dest, "quilt", QUILT_DIR, command)
 
 
 def prove_quilt(cargo: Cargo, dest: Path) -> str:
@@ -136,11 +138,8 @@ def prove_quilt(cargo: Cargo, dest: Path) -> str:
 
 def write_debian(cargo: Cargo, dest: Path) -> tuple[str, ...]:
     """`debian/patches/series` and its patches, for a source package of format 3.0 (quilt)."""
-    demand_text(cargo, "debian")
     command = f"dpkg-source --before-build ., with {DEBIAN_DIR} copied to the source package"
-    with folder_of(cargo, dest, command) as (folder, clean):
-        _write_series(folder / DEBIAN_DIR, patch_files(clean, cargo))
-    return _names(dest)
+    return _write_series(cargo, dest, "debian", DEBIAN_DIR, command)
 
 
 def prove_debian(cargo: Cargo, dest: Path) -> str:
