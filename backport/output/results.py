@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from backport.doors.rundir import write_atomic
 from backport.output.junit import render_junit
-from backport.output.kcidb import render_kcidb
+from backport.output.kcidb import ORIGIN, render_kcidb
 from backport.values.record import RunRecord
 
-# The artifact's name, its file, and what writes it.
-RESULTS: Mapping[str, tuple[str, Callable[[RunRecord], str]]] = {
-    "junit": ("junit.xml", render_junit),
-    "kcidb": ("kcidb.json", render_kcidb),
-}
+JUNIT, KCIDB = "junit.xml", "kcidb.json"
 
 
-def write_results(record: RunRecord, folder: Path) -> dict[str, Path]:
-    """Write every form into the run's folder: {"junit": path, "kcidb": path}."""
-    written = {}
-    for name, (file, render) in RESULTS.items():
-        written[name] = folder / file
-        write_atomic(written[name], render(record).encode())
-    return written
+def write_results(record: RunRecord, folder: Path, origin: str = ORIGIN) -> dict[str, Path]:
+    """Write every form into the run's folder: {"junit": path, "kcidb": path}.
+
+    `origin` names the CI system that ran it; a bad one is a `UsageError`, and nothing is written.
+    """
+    texts = {
+        "junit": (JUNIT, render_junit(record)),
+        "kcidb": (KCIDB, render_kcidb(record, origin)),
+    }
+    for file, text in texts.values():
+        write_atomic(folder / file, text.encode())
+    return {name: folder / file for name, (file, _) in texts.items()}

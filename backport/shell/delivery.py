@@ -15,6 +15,7 @@ from backport.doors.rundir import Found
 from backport.doors.store import Store
 from backport.evidence.inputs import read_inputs
 from backport.output.exporters import Cargo, Extra, exporter, pack
+from backport.output.kcidb import ORIGIN
 from backport.output.report import REVIEW, write_report
 from backport.output.results import write_results
 from backport.output.reviewpage import render_review, total_of
@@ -167,6 +168,7 @@ def deliver_report(session: Session) -> None:
         session.artifact(name, path)
 
 
-def write_forms(record: RunRecord, folder: Path) -> dict[str, Path]:
+def write_forms(record: RunRecord, folder: Path, origin: str = ORIGIN) -> dict[str, Path]:
     """Every form of a run's report, by its name: markdown, html, junit, kcidb."""
-    return {**write_report(record, folder), **write_results(record, folder)}
+    results = write_results(record, folder, origin)  # first: it tells of a bad origin
+    return {**write_report(record, folder), **results}

@@ -76,9 +76,7 @@ def report(
     if output is not None and form is None:
         raise UsageError("--output: of which form?", hint="name it: --format junit")
     chosen = common.chosen_run(run)
-    text = kcidb.render_kcidb(chosen.record, origin).encode()  # a bad name is told at once
-    paths = delivery.write_forms(chosen.record, chosen.path)
-    files.write(paths["kcidb"], text)
+    paths = delivery.write_forms(chosen.record, chosen.path, origin)
     if form is not None:
         paths = {form.artifact: paths[form.artifact]}
     if output is not None and form is not None:
