@@ -85,6 +85,7 @@ def test_a_write_that_fails_keeps_the_old_record(tmp_path, monkeypatch, call, ou
         assert "BACKPORT_CACHE" in err.value.hint
         assert (run.path / "run.json").read_bytes() == before
         assert not list(run.path.glob(".*.tmp"))
+        assert not list(run.path.glob(".*.part"))
 
 
 def test_a_second_run_of_the_same_workspace_is_refused(tmp_path, holder):

@@ -18,16 +18,26 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def write(path: Path, data: bytes) -> None:
     """Put `data` at `path` in one step: readers see the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        replace(path, data)
+    except OSError as err:
+        raise trouble(err, path) from err
+
+
+def replace(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Put `data` at `path` in one step; `OSError` as it comes, and no part is left.
+
+    With `lasting` it has reached the disk when this returns.
+    """
     # Threads write side by side, too: a native thread id is never another process's.
     part = path.with_name(f".{path.name}.{threading.get_native_id()}.part")
     try:
         with part.open("wb") as out:
             out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
+            if lasting:
+                out.flush()
+                os.fsync(out.fileno())
         part.replace(path)
-    except OSError as err:
-        raise trouble(err, path) from err
     finally:
         part.unlink(missing_ok=True)
 

@@ -23,6 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
+from backport.doors import files
 from backport.values.errors import Unavailable, UsageError
 from backport.values.record import KILLED, RUNNING, Failure, RecordError, RunRecord, outcome_of
 
@@ -287,18 +288,8 @@ def write_atomic(path: Path, data: bytes, *, lasting: bool = False) -> None:
 
     With `lasting` it has reached the disk when this returns.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with _room(path):
-        try:
-            with temporary.open("wb") as out:
-                out.write(data)
-                if lasting:
-                    out.flush()
-                    os.fsync(out.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        files.replace(path, data, lasting=lasting)
 
 
 def _point(link: Path, name: str) -> None:
