@@ -22,6 +22,7 @@ from backport.shell.commands import (
     audit,
     compat,
     deliver,
+    evaluate,
     evidence,
     learn,
     look,
@@ -62,6 +63,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "doctor": look.doctor,
     "explain": rules.explain,
     "audit": audit.audit,
+    "eval": evaluate.evaluation,
 }
 
 GROUPS: Mapping[str, Mapping[str, Callable[..., None]]] = {

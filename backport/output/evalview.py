@@ -1,0 +1,192 @@
+"""What an evaluation found, as a table for people and as one object for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from backport.replay.evaluate import Evaluation
+from backport.replay.replay import LADDER, FileResult, Landing, Match, PairResult
+
+SUFFIXES = (".c", ".h")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to resolve, over the conflicted C files."""
+
+    name: str
+    files: int
+    counts: Counter[Match]
+    ms: float
+
+    def share(self, match: Match) -> float:
+        """The part of the files, 0 to 1."""
+        return self.counts[match] / self.files if self.files else 0.0
+
+    @property
+    def precision(self) -> float:
+        """Of what it resolved, the part that is as the human's; white space counts as such."""
+        right = self.counts[Match.IDENTICAL] + self.counts[Match.SPACE]
+        resolved = right + self.counts[Match.DIFFERENT]
+        return right / resolved if resolved else 0.0
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Clean merges of one kind, and how many of them the checks speak against."""
+
+    files: int
+    flagged: int
+
+    @property
+    def share(self) -> float:
+        """The part that is flagged, 0 to 1."""
+        return self.flagged / self.files if self.files else 0.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of an evaluation."""
+
+    pairs: int
+    landings: Counter[Landing]
+    rows: tuple[Row, ...]
+    steps: Counter[tuple[str, Match]]
+    unlike: Alarm  # clean, and not what the human committed
+    alike: Alarm  # clean, and just that
+    pick_ms: float
+    whole_ms: float
+    memory: int
+    seconds: float
+
+
+def summary(found: Evaluation) -> Summary:
+    """Count what the pairs gave."""
+    files = [file for result in found.results for file in result.files]
+    code = [file for file in files if file.path.endswith(SUFFIXES)]
+    conflicts = [file for file in code if file.landing is Landing.CONFLICT]
+    clean = [file for file in code if file.landing is Landing.CLEAN]
+    names = dict.fromkeys(name for file in conflicts for name in file.answers)
+    steps = Counter(
+        (file.answers[LADDER].step, file.answers[LADDER].match)
+        for file in conflicts
+        if file.answers[LADDER].step
+    )
+    return Summary(
+        len(found.results),
+        Counter(file.landing for file in files),
+        tuple(_row(name, conflicts) for name in names),
+        steps,
+        _alarm(file for file in clean if file.match is Match.DIFFERENT),
+        _alarm(file for file in clean if file.match is Match.IDENTICAL),
+        median([result.ms for result in found.results] or [0.0]),
+        median(found.whole_ms or [0.0]),
+        found.memory,
+        found.seconds,
+    )
+
+
+def _row(name: str, conflicts: Sequence[FileResult]) -> Row:
+    answers = [file.answers[name] for file in conflicts]
+    counts = Counter(answer.match for answer in answers)
+    return Row(name, len(answers), counts, median([answer.ms for answer in answers]))
+
+
+def _alarm(files: Iterable[FileResult]) -> Alarm:
+    found = list(files)
+    return Alarm(len(found), sum(bool(file.objections) for file in found))
+
+
+# -- for people
+
+
+def eval_text(found: Evaluation, worst: int = 0) -> str:
+    """The table, and the worst cases if some are asked for."""
+    return "\n".join([*_lines(summary(found)), *_worst(found.results, worst)])
+
+
+def _lines(of: Summary) -> Iterator[str]:
+    landed = ", ".join(f"{n} {landing}" for landing, n in of.landings.most_common())
+    yield f"{of.pairs} backports; files: {landed}"
+    yield ""
+    width = max([len(row.name) for row in of.rows] or [0]) + 2
+    head = ("files", "identical", "space", "different", "unresolved", "precision", "ms")
+    yield f"{'conflicted .c/.h':{width + 12}}" + "".join(f"{word:>11}" for word in head)
+    for row in of.rows:
+        shares = "".join(f"{row.share(match):11.1%}" for match in Match)
+        yield f"{row.name:{width + 12}}{row.files:11}{shares}{row.precision:11.1%}{row.ms:11.1f}"
+    yield ""
+    by_step: dict[str, Counter[Match]] = {}
+    for (step, match), n in of.steps.items():
+        by_step.setdefault(step, Counter())[match] += n
+    for step, counts in by_step.items():
+        told = ", ".join(f"{counts[match]} {match}" for match in Match if counts[match])
+        yield f"  step {step}: {told}"
+    yield f"clean .c/.h merges unlike the human's: {_told(of.unlike)}"
+    yield f"clean .c/.h merges like the human's: {_told(of.alike)}"
+    ratio = of.whole_ms / of.pick_ms if of.pick_ms else 0.0
+    yield (
+        f"a pick in core: {of.pick_ms:.2f} ms at the median; git merge-tree of whole trees: "
+        f"{of.whole_ms:.0f} ms, {ratio:.0f} times as long"
+    )
+    yield f"{of.seconds:.0f} s; a process came to {of.memory // 1024} MiB"
+
+
+def _told(alarm: Alarm) -> str:
+    return f"{alarm.flagged} of {alarm.files} flagged ({alarm.share:.1%})"
+
+
+def _worst(results: Sequence[PairResult], most: int) -> Iterator[str]:
+    """Wrong resolutions first, then clean merges that nothing spoke against and that are wrong."""
+    if not most:
+        return
+    found = [
+        (result, file, text)
+        for result in results
+        for file in result.files
+        if file.path.endswith(SUFFIXES) and (text := _wrong(file))
+    ]
+    yield ""
+    for result, file, text in sorted(found, key=lambda item: item[2])[:most]:
+        yield f"{text}: {file.path}"
+        for sha in (result.pair.upstream, result.pair.backport):
+            yield f"    git show {sha[:12]} -- {file.path}"
+
+
+def _wrong(file: FileResult) -> str:
+    answer = file.answers.get(LADDER)
+    if answer and answer.match is Match.DIFFERENT:
+        return f"1 resolved otherwise by step {answer.step}"
+    if file.landing is Landing.CLEAN and file.match is Match.DIFFERENT and not file.objections:
+        return "2 merged otherwise, and nothing was said"
+    return ""
+
+
+# -- for programs
+
+
+def eval_json(found: Evaluation) -> dict[str, object]:
+    """The figures; shares are 0 to 1."""
+    of = summary(found)
+    return {
+        "pairs": of.pairs,
+        "landings": {str(landing): n for landing, n in of.landings.items()},
+        "resolvers": {row.name: _row_json(row) for row in of.rows},
+        "clean_unlike": {"files": of.unlike.files, "flagged": of.unlike.flagged},
+        "clean_alike": {"files": of.alike.files, "flagged": of.alike.flagged},
+        "pick_ms": round(of.pick_ms, 3),
+        "whole_merge_ms": round(of.whole_ms, 3),
+        "memory_kib": of.memory,
+    }
+
+
+def _row_json(row: Row) -> dict[str, object]:
+    return {
+        "files": row.files,
+        **{str(match): row.counts[match] for match in Match},
+        "precision": round(row.precision, 4),
+        "ms": round(row.ms, 3),
+    }

@@ -1,0 +1,157 @@
+"""Replays many backports on all cores; what was finished is kept, and a killed run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from backport.doors.git import Git
+from backport.doors.odb import Odb
+from backport.doors.process import require
+from backport.replay.pairs import Pair, Selection, find_pairs, siblings
+from backport.replay.peers import TOOLS
+from backport.replay.replay import Answer, FileResult, Landing, Match, PairResult, Replayer
+from backport.replay.wholemerge import whole_merges
+from backport.values.events import Emit, Progress, StageFinished, StageStarted
+
+STAGE = "eval"
+_AT_ONCE = 25  # pairs that a worker takes; they are neighbours in time, so their trees are alike
+_ENGINE = ("ladder", "replay", "gates", "readers", "values")  # rooms that can change an answer
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which pairs of which repository, against which peers."""
+
+    repo: Path
+    wanted: Selection
+    peers: tuple[str, ...] = ()
+    jobs: int = 0  # processes; 0 is one for each core
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All pairs replayed; `whole_ms` are the milliseconds of a full `git merge-tree` for some of
+    them, `memory` is the most that a process came to, in KiB."""
+
+    results: tuple[PairResult, ...]
+    whole_ms: tuple[float, ...]
+    memory: int
+    seconds: float
+
+
+def evaluate(request: Request, cache: Path, emit: Emit) -> Evaluation:
+    """Replay the pairs; those that the same engine has replayed before are not replayed again.
+
+    Raises `UsageError` if the repository has no pairs, `ToolMissing` for a peer that is not here.
+    """
+    start = time.monotonic()
+    for peer in request.peers:
+        require(TOOLS[peer])
+    git, odb = Git(request.repo), Odb(request.repo)
+    pairs = find_pairs(git, odb, request.wanted)
+    file = cache / "eval" / f"{_key(request)}.jsonl"
+    done = dict(_kept(file))
+    emit(StageStarted(STAGE, f"{len(pairs)} backports of {request.repo}"))
+    open_ = [pair for pair in pairs if pair.key not in done]
+    done |= _replayed(request, open_, file, emit)
+    whole = whole_merges(request.repo, pairs)
+    memory = max(resource.getrusage(who).ru_maxrss for who in _WHO)
+    seconds = time.monotonic() - start
+    detail = f"{len(open_)} replayed, {len(pairs) - len(open_)} known"
+    emit(StageFinished(STAGE, detail, seconds, cached=not open_))
+    found = tuple(done[pair.key] for pair in pairs)
+    return Evaluation(found, whole, memory, round(seconds, 1))
+
+
+_WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+def _key(request: Request) -> str:
+    """What the kept results belong to: the repository, the peers, and the code itself."""
+    digest = hashlib.sha256(f"{request.repo.absolute()}\0{sorted(request.peers)}".encode())
+    root = Path(__file__).parents[1]
+    for room in _ENGINE:
+        for source in sorted((root / room).rglob("*.py")):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# -- working side by side
+
+_worker: list[Replayer] = []  # of a worker process: its own
+
+
+def _begin(repo: Path, by_upstream: Mapping[str, Sequence[Pair]], peers: Sequence[str]) -> None:
+    _worker[:] = [Replayer(Odb(repo), by_upstream, peers)]
+
+
+def _work(pairs: Sequence[Pair]) -> list[PairResult]:
+    return [_worker[0].replay(pair) for pair in pairs]
+
+
+def _replayed(
+    request: Request, pairs: Sequence[Pair], file: Path, emit: Emit
+) -> dict[str, PairResult]:
+    if not pairs:
+        return {}
+    git, odb = Git(request.repo), Odb(request.repo)
+    everything = find_pairs(git, odb, Selection(pattern=request.wanted.pattern))
+    known = siblings(everything)
+    found: dict[str, PairResult] = {}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    jobs = request.jobs or os.cpu_count() or 1
+    pool = ProcessPoolExecutor(jobs, None, _begin, (request.repo, known, request.peers))
+    try:
+        with file.open("a", encoding="utf-8") as out:
+            starts = range(0, len(pairs), _AT_ONCE)
+            waiting = [pool.submit(_work, pairs[at : at + _AT_ONCE]) for at in starts]
+            for ready in as_completed(waiting):
+                for result in ready.result():
+                    found[result.pair.key] = result
+                    out.write(json.dumps(asdict(result)) + "\n")
+                out.flush()
+                emit(Progress(STAGE, len(found), len(pairs), "backports"))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return found
+
+
+def _kept(file: Path) -> Iterator[tuple[str, PairResult]]:
+    """What earlier runs finished; a last line that a kill cut off is replayed again."""
+    if not file.is_file():
+        return
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            result = _result(json.loads(line))
+        except (ValueError, KeyError, TypeError):
+            continue
+        yield result.pair.key, result
+
+
+def _result(data: dict[str, object]) -> PairResult:
+    files = data["files"]
+    pair, ms = data["pair"], data["ms"]
+    assert isinstance(files, list)
+    assert isinstance(pair, dict)
+    assert isinstance(ms, float)
+    return PairResult(Pair(**pair), ms, tuple(_file(item) for item in files))
+
+
+def _file(data: dict[str, str | dict[str, dict[str, str | float]] | list[str]]) -> FileResult:
+    answers, said = data["answers"], data["objections"]
+    assert isinstance(answers, dict)
+    assert isinstance(said, list)
+    read = {
+        name: Answer(Match(str(one["match"])), float(one["ms"]), str(one["step"]))
+        for name, one in answers.items()
+    }
+    path, landing, match = (str(data[key]) for key in ("path", "landing", "match"))
+    return FileResult(path, Landing(landing), Match(match), read, tuple(said))

@@ -1,0 +1,189 @@
+"""Replays one backport of the past: upstream's commit onto the tree that the human had.
+
+Each file that upstream's commit changes is picked on its own, in core, and compared with what the
+human committed. Only what all three sides have changed is merged at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from backport.doors.odb import Odb
+from backport.gates.accounting import Sides
+from backport.ladder.checks import objections
+from backport.ladder.ladder import Sibling, climb
+from backport.replay.around import Trees, Words
+from backport.replay.pairs import Pair
+from backport.replay.peers import PEERS, Peer
+from backport.values.csource import split_lines
+from backport.values.filecase import FileCase
+from backport.values.gitformat import Change, Entry, kind_of
+
+LADDER, SIBLINGS = "ladder", "ladder+sibling"
+
+
+class Landing(StrEnum):
+    """How a plain three-way merge of a file lands."""
+
+    UNTOUCHED = "untouched"  # the target's file is upstream's of before
+    ALREADY = "already"
+    CLEAN = "clean"
+    CONFLICT = "conflict"
+    ABSENT = "absent"  # the target has no such file
+    OTHER = "other"  # added or deleted on one side, or no text
+
+
+class Match(StrEnum):
+    """What a way to resolve gives, against what the human gave."""
+
+    IDENTICAL = "identical"
+    SPACE = "white space"
+    DIFFERENT = "different"
+    UNRESOLVED = "unresolved"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one resolver gave for one file, in milliseconds; `step` is how, for the ladder."""
+
+    match: Match
+    ms: float
+    step: str = ""
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """One file of one pick. `match` is the plain merge's, where that is clean; `objections` are
+    what the checks say of it then."""
+
+    path: str
+    landing: Landing
+    match: Match = Match.UNRESOLVED
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    objections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """One pair replayed; `ms` is the time of its plain merge in core."""
+
+    pair: Pair
+    ms: float
+    files: tuple[FileResult, ...]
+
+
+@dataclass
+class _Plain:
+    """A file after the plain merge."""
+
+    change: Change
+    ours: Entry | None
+    landing: Landing
+    data: bytes | None = None
+
+
+class Replayer:
+    """Replays pairs of one repository; holds what they share."""
+
+    def __init__(
+        self, odb: Odb, siblings: Mapping[str, Sequence[Pair]], peers: Sequence[str] = ()
+    ) -> None:
+        self._odb = odb
+        self._words = Words(odb)
+        self._siblings = siblings
+        self._peers: dict[str, Peer] = {name: PEERS[name] for name in peers}
+
+    def replay(self, pair: Pair) -> PairResult:
+        """Pick the pair's upstream commit onto the parent of its backport, and compare."""
+        odb = self._odb
+        start = time.perf_counter()
+        before, target = (self._parent(sha) for sha in (pair.upstream, pair.backport))
+        plain = [self._merged(change, target) for change in odb.changes(before, pair.upstream)]
+        ms = (time.perf_counter() - start) * 1e3
+        trees = Trees(odb, self._words, odb.tree(before), odb.tree(target), odb.tree(pair.upstream))
+        return PairResult(pair, ms, tuple(self._judged(pair, file, trees) for file in plain))
+
+    def _parent(self, sha: str) -> str:
+        return self._odb.parents(sha)[0]
+
+    def _merged(self, change: Change, target: str) -> _Plain:
+        old, new = change.old, change.new
+        ours = self._odb.entry(target, change.path)
+        if ours == old:
+            return _Plain(change, ours, Landing.UNTOUCHED, self._data(new))
+        if ours == new:
+            return _Plain(change, ours, Landing.ALREADY, self._data(ours))
+        if not ours:
+            return _Plain(change, ours, Landing.ABSENT)
+        if not (old and new) or {kind_of(e.mode) for e in (old, new, ours)} != {"blob"}:
+            return _Plain(change, ours, Landing.OTHER)
+        merged = self._odb.merge(old.oid, ours.oid, new.oid)
+        if merged is None:
+            return _Plain(change, ours, Landing.OTHER)
+        landing = Landing.CLEAN if merged.clean else Landing.CONFLICT
+        return _Plain(change, ours, landing, merged.data if merged.clean else None)
+
+    def _data(self, entry: Entry | None) -> bytes | None:
+        return self._odb.blob(entry.oid) if entry and kind_of(entry.mode) == "blob" else None
+
+    def _judged(self, pair: Pair, file: _Plain, trees: Trees) -> FileResult:
+        path = file.change.path
+        human = self._odb.read(pair.backport, path)
+        if file.landing is Landing.CONFLICT:
+            answers = dict(self._answers(pair, file, trees, human))
+            return FileResult(path, file.landing, answers=answers)
+        if file.landing in {Landing.ABSENT, Landing.OTHER}:
+            return FileResult(path, file.landing)
+        match = compared(file.data, human)
+        said: Sequence[str] = ()
+        if file.landing is Landing.CLEAN and file.data is not None:
+            said = objections(_sides(self._case(file), file.data), trees)
+        return FileResult(path, file.landing, match, objections=tuple(said))
+
+    def _case(self, file: _Plain) -> FileCase:
+        sides = (self._data(entry) for entry in (file.change.old, file.ours, file.change.new))
+        return FileCase(file.change.path, *sides)
+
+    def _answers(
+        self, pair: Pair, file: _Plain, trees: Trees, human: bytes | None
+    ) -> Iterator[tuple[str, Answer]]:
+        case = self._case(file)
+        for name, siblings in ((LADDER, []), (SIBLINGS, self._before(pair, case.path))):
+            start = time.perf_counter()
+            found = climb(case, trees, siblings)
+            ms = (time.perf_counter() - start) * 1e3
+            match = compared(found.text, human) if found else Match.UNRESOLVED
+            yield name, Answer(match, ms, found.step if found else "")
+        for name, peer in self._peers.items():
+            start = time.perf_counter()
+            given = peer(case)
+            ms = (time.perf_counter() - start) * 1e3
+            yield name, Answer(Match.UNRESOLVED if given is None else compared(given, human), ms)
+
+    def _before(self, pair: Pair, path: str) -> list[Sibling]:
+        """What earlier backports of the same commit made of a file, the latest first."""
+        found = []
+        for other in reversed(self._siblings.get(pair.upstream, [])):
+            if other.time < pair.time and other.backport != pair.backport:
+                before = self._odb.read(self._parent(other.backport), path)
+                after = self._odb.read(other.backport, path)
+                if before is not None and after is not None:
+                    found.append(Sibling(other.backport, before, after))
+        return found
+
+
+def compared(data: bytes | None, human: bytes | None) -> Match:
+    """How a file is like the human's; None is a file that is not there."""
+    if data == human:
+        return Match.IDENTICAL
+    if data is None or human is None or b"".join(data.split()) != b"".join(human.split()):
+        return Match.DIFFERENT
+    return Match.SPACE
+
+
+def _sides(case: FileCase, result: bytes) -> Sides:
+    base, ours, theirs = (split_lines(data or b"") for data in (case.base, case.ours, case.theirs))
+    return Sides(case.path, base, ours, theirs, split_lines(result))

@@ -1,0 +1,43 @@
+"""The peer of a pick in core: git's own merge of whole trees, one process for each pick."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from backport.doors import files
+from backport.doors.git import Git
+from backport.doors.odb import Odb
+from backport.replay.pairs import Pair
+from backport.values.commit import Person
+
+_AT_MOST = 40  # picks that it is timed on, evenly spread
+
+
+def whole_merges(repo: Path, pairs: Sequence[Pair]) -> tuple[float, ...]:
+    """Milliseconds of `git merge-tree` for picks of these pairs, renames looked for as git does.
+
+    The repository is not written to: what the merges make goes to one that is thrown away.
+    """
+    odb = Odb(repo)
+    step = max(1, len(pairs) // _AT_MOST)
+    with tempfile.TemporaryDirectory(prefix="backport-merges-") as folder:
+        git = Git.init_bare(Path(folder))
+        objects = Git(repo).path.absolute() / "objects"
+        files.write(git.path / "objects/info/alternates", f"{objects}\n".encode())
+        return tuple(_timed(git, odb, pair) for pair in pairs[::step][:_AT_MOST])
+
+
+def _timed(git: Git, odb: Odb, pair: Pair) -> float:
+    who = Person("merge", "merge@localhost", "0 +0000")
+    before, target = (odb.parents(sha)[0] for sha in (pair.upstream, pair.backport))
+    root = git.commit_tree(odb.tree(before), [], "base", who, who)
+    ours, theirs = (
+        git.commit_tree(odb.tree(sha), [root], "side", who, who) for sha in (target, pair.upstream)
+    )
+    config = ("-c", "merge.renames=true")
+    start = time.perf_counter()
+    git.run(*config, "merge-tree", "--write-tree", "--no-messages", ours, theirs, check=False)
+    return (time.perf_counter() - start) * 1e3
