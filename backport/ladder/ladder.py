@@ -16,19 +16,23 @@ from backport.ladder.checks import objections
 from backport.ladder.functions import by_definitions
 from backport.ladder.merge3 import merge3
 from backport.ladder.moved import place
+from backport.ladder.regions import by_regions, comment, placed, words
 from backport.ladder.renames import renamed, renames
-from backport.ladder.words import by_words
 from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
 
 Merge = Callable[[Lines, Lines, Lines], list[str] | None]
 
 APPLIED, SIBLING = "applied", "sibling"
-# The merges, by name: each takes base, ours, theirs. One that touches less comes first.
+# The merges, by name: each takes base, ours, theirs. One that decides less comes first.
 MERGES: dict[str, Merge] = {
     "lines": merge3,
-    "words": by_words,
-    "definitions": partial(by_definitions, merge=by_words),
+    "words": partial(by_regions, settlers=(words,)),
+    "comments": partial(by_regions, settlers=(words, comment)),
+    "placed": partial(by_regions, settlers=(words, comment, placed)),
+    "definitions": partial(
+        by_definitions, merge=partial(by_regions, settlers=(words, comment, placed))
+    ),
 }
 STEPS = (APPLIED, SIBLING, *MERGES)
 

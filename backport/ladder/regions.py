@@ -1,0 +1,59 @@
+"""Conflicting regions settled one by one: by the words in their lines, and by what is plain."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from backport.ladder.merge3 import merge3, segments
+from backport.picking.resolvers.additive import replay
+from backport.values.conflict import Region
+from backport.values.csource import Lines, split_text
+from backport.values.rule import Additive, Grain
+
+Settle = Callable[[Region], Sequence[str] | None]
+
+_WORD = re.compile(r"\w+|[^\w\s]|[ \t]+|\n|\s")
+_COMMENT = re.compile(r"\s*(?:/?\*|//|$)")
+_LONGEST = 4000  # words of one side; a merge of more takes seconds and is right by chance
+
+
+def by_regions(
+    base: Lines, ours: Lines, theirs: Lines, settlers: Sequence[Settle]
+) -> list[str] | None:
+    """The merge by lines, each conflict in it as the first settler has it; None if one is left."""
+    out: list[str] = []
+    for segment in segments(base, ours, theirs):
+        settled = _first(segment, settlers) if isinstance(segment, Region) else segment
+        if settled is None:
+            return None
+        out += settled
+    return out
+
+
+def _first(region: Region, settlers: Sequence[Settle]) -> Sequence[str] | None:
+    return next((done for settle in settlers if (done := settle(region)) is not None), None)
+
+
+def words(region: Region) -> Sequence[str] | None:
+    """Both sides' changes, where they do not meet within a line."""
+    sides = [_WORD.findall("".join(side)) for side in (region.base, region.ours, region.theirs)]
+    if max(map(len, sides)) > _LONGEST:
+        return None
+    merged = merge3(*sides)
+    return None if merged is None else split_text("".join(merged))
+
+
+def comment(region: Region) -> Sequence[str] | None:
+    """Upstream's comment, where both sides have another text for the same lines of one."""
+    sides = (region.base, region.ours, region.theirs)
+    are_comments = all(side and all(map(_COMMENT.match, side)) for side in sides)
+    return region.theirs if are_comments and len(region.base) == len(region.ours) else None
+
+
+def placed(region: Region) -> Sequence[str] | None:
+    """Lines that upstream only adds, beside the neighbours that the target has, too."""
+    if Counter(region.base) - Counter(region.theirs):
+        return None
+    return replay(region, Additive(Grain.LINE))
