@@ -26,6 +26,7 @@ ROOMS = (
     "sources",
     "upstreams",
     "gates",
+    "soundness",
     "picking",
     "ladder",
     "advice",
