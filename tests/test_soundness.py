@@ -83,6 +83,19 @@ def test_a_member_that_the_target_has_in_no_struct():
     assert found(told) == [(Sort.NAME, "tcx_entry", 3)]
 
 
+def test_a_variable_that_the_targets_function_does_not_have():
+    base = with_line(BASE, "int room = a;")
+    result = with_line(BASE, "a -= room;")
+    told = judged(base, BASE, with_line(base, "a -= room;"), result, ("", "room", ""))
+    assert found(told) == [(Sort.LOCAL, "room", 3)]
+    assert told.verdict is Verdict.LOOK
+
+
+def test_a_variable_that_the_commit_brings_is_not_missing():
+    theirs = with_line(with_line(BASE, "a -= room;"), "int room = a;")
+    assert found(judged(BASE, BASE, theirs, theirs, ("", "room", ""))) == []
+
+
 def test_a_call_with_other_arguments_than_the_targets_own():
     ours = f"int twist(int a);\n{BASE}".replace("return a", "return twist(a)", 1)
     base = f"int twist(int a, int b);\n{BASE}".replace("return a", "return twist(a, 0)", 1)

@@ -21,6 +21,7 @@ class Sort(StrEnum):
     """The kinds of findings."""
 
     NAME = "name the target lacks"
+    LOCAL = "name the function lacks"
     ARGUMENTS = "other number of arguments"
     USER = "user of what upstream removes"
     PLACE = "other place than upstream's"
@@ -29,6 +30,7 @@ class Sort(StrEnum):
 
 WEIGHTS = {
     Sort.NAME: Verdict.UNSOUND,
+    Sort.LOCAL: Verdict.LOOK,
     Sort.ARGUMENTS: Verdict.UNSOUND,
     Sort.USER: Verdict.LOOK,
     Sort.PLACE: Verdict.LOOK,

@@ -68,6 +68,7 @@ def judge(files: Files, around: Around) -> Judged:
     code = [_File(one) for one in files if one.case.path.endswith(_SUFFIXES)]
     looks: tuple[Callable[[Sequence[_File], Around], Iterator[Finding]], ...] = (
         _names,
+        _locals,
         _arguments,
         _users,
         _places,
@@ -93,6 +94,26 @@ def _names(files: Sequence[_File], around: Around) -> Iterator[Finding]:
         if use.name in foreign:
             said = f"{use.kind} {use.name} is in upstream's tree and in no file of the target"
             yield Finding(Sort.NAME, file.path, use.number, use.name, said)
+
+
+def _locals(files: Sequence[_File], _: Around) -> Iterator[Finding]:
+    """Names that upstream's function had before the commit, and no line of the target's file has.
+
+    Such a variable, parameter or label is a word that other files use as well.
+    """
+    for file in files:
+        if file.landed.case.base is None or file.landed.case.ours is None:
+            continue
+        had = file.words(file.base) - file.words(file.ours)
+        if not had:
+            continue
+        spans = [one.span for one in cparse.outline(file.base) if one.kind == "function"]
+        inside = had & {word for span in spans for word in file.words(file.base[slice(*span)])}
+        plain = blanked("".join(file.result)).split("\n")
+        for number in sorted(file.added):
+            for name in sorted(inside & set(_WORD.findall(plain[number - 1]))):
+                said = f"upstream's file had {name} in a function; no line of the target's has it"
+                yield Finding(Sort.LOCAL, file.path, number, name, said)
 
 
 def _arguments(files: Sequence[_File], _: Around) -> Iterator[Finding]:
