@@ -9,6 +9,7 @@ from statistics import median
 
 from backport.replay.evaluate import Evaluation
 from backport.replay.replay import LADDER, FileResult, Landing, Match, PairResult
+from backport.soundness.findings import Verdict
 
 SUFFIXES = (".c", ".h")
 
@@ -36,15 +37,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Alarm:
-    """Clean merges of one kind, and how many of them the checks speak against."""
+    """Clean picks of one kind, and how many of them are flagged."""
 
-    files: int
+    picks: int
     flagged: int
 
     @property
     def share(self) -> float:
         """The part that is flagged, 0 to 1."""
-        return self.flagged / self.files if self.files else 0.0
+        return self.flagged / self.picks if self.picks else 0.0
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Summary:
     landings: Counter[Landing]
     rows: tuple[Row, ...]
     steps: Counter[tuple[str, Match]]
-    unlike: Alarm  # clean, and not what the human committed
-    alike: Alarm  # clean, and just that
+    unlike: Alarm  # clean picks, and not what the human committed
+    alike: Alarm  # clean picks, and just that
     pick_ms: float
     whole_ms: float
     memory: int
@@ -68,7 +69,7 @@ def summary(found: Evaluation) -> Summary:
     files = [file for result in found.results for file in result.files]
     code = [file for file in files if file.path.endswith(SUFFIXES)]
     conflicts = [file for file in code if file.landing is Landing.CONFLICT]
-    clean = [file for file in code if file.landing is Landing.CLEAN]
+    clean = [result for result in found.results if result.verdict]
     names = dict.fromkeys(name for file in conflicts for name in file.answers)
     steps = Counter(
         (file.answers[LADDER].step, file.answers[LADDER].match)
@@ -80,8 +81,8 @@ def summary(found: Evaluation) -> Summary:
         Counter(file.landing for file in files),
         tuple(_row(name, conflicts) for name in names),
         steps,
-        _alarm(file for file in clean if file.match is Match.DIFFERENT),
-        _alarm(file for file in clean if file.match is Match.IDENTICAL),
+        _alarm(result for result in clean if _match(result) is Match.DIFFERENT),
+        _alarm(result for result in clean if _match(result) is Match.IDENTICAL),
         median([result.ms for result in found.results] or [0.0]),
         median(found.whole_ms or [0.0]),
         found.memory,
@@ -95,9 +96,15 @@ def _row(name: str, conflicts: Sequence[FileResult]) -> Row:
     return Row(name, len(answers), counts, median([answer.ms for answer in answers]))
 
 
-def _alarm(files: Iterable[FileResult]) -> Alarm:
-    found = list(files)
-    return Alarm(len(found), sum(bool(file.objections) for file in found))
+def _match(result: PairResult) -> Match:
+    """How the C files of a clean pick are like the human's, all together."""
+    matches = {file.match for file in result.files if file.path.endswith(SUFFIXES)}
+    return next((m for m in (Match.DIFFERENT, Match.SPACE) if m in matches), Match.IDENTICAL)
+
+
+def _alarm(results: Iterable[PairResult]) -> Alarm:
+    found = list(results)
+    return Alarm(len(found), sum(result.verdict != Verdict.SOUND for result in found))
 
 
 # -- for people
@@ -125,8 +132,8 @@ def _lines(of: Summary) -> Iterator[str]:
     for step, counts in by_step.items():
         told = ", ".join(f"{counts[match]} {match}" for match in Match if counts[match])
         yield f"  step {step}: {told}"
-    yield f"clean .c/.h merges unlike the human's: {_told(of.unlike)}"
-    yield f"clean .c/.h merges like the human's: {_told(of.alike)}"
+    yield f"clean picks unlike the human's: {_told(of.unlike)}"
+    yield f"clean picks like the human's: {_told(of.alike)}"
     ratio = of.whole_ms / of.pick_ms if of.pick_ms else 0.0
     yield (
         f"a pick in core: {of.pick_ms:.2f} ms at the median; git merge-tree of whole trees: "
@@ -136,7 +143,7 @@ def _lines(of: Summary) -> Iterator[str]:
 
 
 def _told(alarm: Alarm) -> str:
-    return f"{alarm.flagged} of {alarm.files} flagged ({alarm.share:.1%})"
+    return f"{alarm.flagged} of {alarm.picks} flagged ({alarm.share:.1%})"
 
 
 def _worst(results: Sequence[PairResult], most: int) -> Iterator[str]:
@@ -147,7 +154,7 @@ def _worst(results: Sequence[PairResult], most: int) -> Iterator[str]:
         (result, file, text)
         for result in results
         for file in result.files
-        if file.path.endswith(SUFFIXES) and (text := _wrong(file))
+        if file.path.endswith(SUFFIXES) and (text := _wrong(result, file))
     ]
     yield ""
     for result, file, text in sorted(found, key=lambda item: item[2])[:most]:
@@ -156,11 +163,11 @@ def _worst(results: Sequence[PairResult], most: int) -> Iterator[str]:
             yield f"    git show {sha[:12]} -- {file.path}"
 
 
-def _wrong(file: FileResult) -> str:
+def _wrong(result: PairResult, file: FileResult) -> str:
     answer = file.answers.get(LADDER)
     if answer and answer.match is Match.DIFFERENT:
         return f"1 resolved otherwise by step {answer.step}"
-    if file.landing is Landing.CLEAN and file.match is Match.DIFFERENT and not file.objections:
+    if result.verdict == Verdict.SOUND and file.match is Match.DIFFERENT:
         return "2 merged otherwise, and nothing was said"
     return ""
 
@@ -175,8 +182,8 @@ def eval_json(found: Evaluation) -> dict[str, object]:
         "pairs": of.pairs,
         "landings": {str(landing): n for landing, n in of.landings.items()},
         "resolvers": {row.name: _row_json(row) for row in of.rows},
-        "clean_unlike": {"files": of.unlike.files, "flagged": of.unlike.flagged},
-        "clean_alike": {"files": of.alike.files, "flagged": of.alike.flagged},
+        "clean_unlike": {"picks": of.unlike.picks, "flagged": of.unlike.flagged},
+        "clean_alike": {"picks": of.alike.picks, "flagged": of.alike.flagged},
         "pick_ms": round(of.pick_ms, 3),
         "whole_merge_ms": round(of.whole_ms, 3),
         "memory_kib": of.memory,

@@ -23,7 +23,15 @@ from backport.values.events import Emit, Progress, StageFinished, StageStarted
 
 STAGE = "eval"
 _AT_ONCE = 25  # pairs that a worker takes; they are neighbours in time, so their trees are alike
-_ENGINE = ("ladder", "replay", "gates", "readers", "values")  # rooms that can change an answer
+_ENGINE = (
+    "ladder",
+    "soundness",
+    "replay",
+    "picking",
+    "gates",
+    "readers",
+    "values",
+)  # rooms that can change an answer
 
 
 @dataclass(frozen=True)
@@ -142,16 +150,18 @@ def _result(data: dict[str, object]) -> PairResult:
     assert isinstance(files, list)
     assert isinstance(pair, dict)
     assert isinstance(ms, float)
-    return PairResult(Pair(**pair), ms, tuple(_file(item) for item in files))
-
-
-def _file(data: dict[str, str | dict[str, dict[str, str | float]] | list[str]]) -> FileResult:
-    answers, said = data["answers"], data["objections"]
-    assert isinstance(answers, dict)
+    said = data["findings"]
     assert isinstance(said, list)
+    results = tuple(_file(item) for item in files)
+    return PairResult(Pair(**pair), ms, results, str(data["verdict"]), tuple(said))
+
+
+def _file(data: dict[str, str | dict[str, dict[str, str | float]]]) -> FileResult:
+    answers = data["answers"]
+    assert isinstance(answers, dict)
     read = {
         name: Answer(Match(str(one["match"])), float(one["ms"]), str(one["step"]))
         for name, one in answers.items()
     }
     path, landing, match = (str(data[key]) for key in ("path", "landing", "match"))
-    return FileResult(path, Landing(landing), Match(match), read, tuple(said))
+    return FileResult(path, Landing(landing), Match(match), read)

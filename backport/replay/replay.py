@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from backport.doors.odb import Odb
-from backport.gates.accounting import Sides
-from backport.ladder.checks import objections
 from backport.ladder.ladder import Sibling, climb
 from backport.replay.around import Trees, Words
 from backport.replay.pairs import Pair
 from backport.replay.peers import PEERS, Peer
-from backport.values.csource import split_lines
+from backport.soundness.findings import Landed
+from backport.soundness.judge import judge
 from backport.values.filecase import FileCase
 from backport.values.gitformat import Change, Entry, kind_of
 
@@ -56,23 +55,29 @@ class Answer:
 
 @dataclass(frozen=True)
 class FileResult:
-    """One file of one pick. `match` is the plain merge's, where that is clean; `objections` are
-    what the checks say of it then."""
+    """One file of one pick. `match` is the plain merge's, where that is clean."""
 
     path: str
     landing: Landing
     match: Match = Match.UNRESOLVED
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    objections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PairResult:
-    """One pair replayed; `ms` is the time of its plain merge in core."""
+    """One pair replayed; `ms` is the time of its plain merge in core.
+
+    Where that is clean in every file, `verdict` is what is said of the pick, for these `findings`.
+    """
 
     pair: Pair
     ms: float
     files: tuple[FileResult, ...]
+    verdict: str = ""
+    findings: tuple[str, ...] = ()
+
+
+_CLEAN = {Landing.UNTOUCHED, Landing.ALREADY, Landing.CLEAN}
 
 
 @dataclass
@@ -104,7 +109,11 @@ class Replayer:
         plain = [self._merged(change, target) for change in odb.changes(before, pair.upstream)]
         ms = (time.perf_counter() - start) * 1e3
         trees = Trees(odb, self._words, odb.tree(before), odb.tree(target), odb.tree(pair.upstream))
-        return PairResult(pair, ms, tuple(self._judged(pair, file, trees) for file in plain))
+        results = tuple(self._compared(pair, file, trees) for file in plain)
+        if not all(file.landing in _CLEAN for file in plain):
+            return PairResult(pair, ms, results)
+        said = judge([Landed(self._case(file), file.data) for file in plain], trees)
+        return PairResult(pair, ms, results, said.verdict, tuple(map(str, said.findings)))
 
     def _parent(self, sha: str) -> str:
         return self._odb.parents(sha)[0]
@@ -129,7 +138,7 @@ class Replayer:
     def _data(self, entry: Entry | None) -> bytes | None:
         return self._odb.blob(entry.oid) if entry and kind_of(entry.mode) == "blob" else None
 
-    def _judged(self, pair: Pair, file: _Plain, trees: Trees) -> FileResult:
+    def _compared(self, pair: Pair, file: _Plain, trees: Trees) -> FileResult:
         path = file.change.path
         human = self._odb.read(pair.backport, path)
         if file.landing is Landing.CONFLICT:
@@ -137,11 +146,7 @@ class Replayer:
             return FileResult(path, file.landing, answers=answers)
         if file.landing in {Landing.ABSENT, Landing.OTHER}:
             return FileResult(path, file.landing)
-        match = compared(file.data, human)
-        said: Sequence[str] = ()
-        if file.landing is Landing.CLEAN and file.data is not None:
-            said = objections(_sides(self._case(file), file.data), trees)
-        return FileResult(path, file.landing, match, objections=tuple(said))
+        return FileResult(path, file.landing, compared(file.data, human))
 
     def _case(self, file: _Plain) -> FileCase:
         sides = (self._data(entry) for entry in (file.change.old, file.ours, file.change.new))
@@ -182,8 +187,3 @@ def compared(data: bytes | None, human: bytes | None) -> Match:
     if data is None or human is None or b"".join(data.split()) != b"".join(human.split()):
         return Match.DIFFERENT
     return Match.SPACE
-
-
-def _sides(case: FileCase, result: bytes) -> Sides:
-    base, ours, theirs = (split_lines(data or b"") for data in (case.base, case.ours, case.theirs))
-    return Sides(case.path, base, ours, theirs, split_lines(result))
