@@ -17,6 +17,7 @@ from backport.values.linediff import deltas
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _NAME = re.compile(r"[A-Za-z_]\w+")
 _LONGEST = 400  # tokens of one stretch that are compared
+_SURE = 2  # places that must show a rename of a name that upstream's change does away with
 Known = Callable[[Collection[str]], frozenset[str]]
 
 
@@ -34,7 +35,7 @@ def renames(
     lacking -= known(lacking)
     if not lacking:
         return {}
-    found = _seen(base, ours, lacking)
+    found = _seen(base, ours, lacking, _names(theirs))
     return {**_alike(lacking - found.keys(), found, here, known), **found}
 
 
@@ -50,7 +51,14 @@ def _names(lines: Sequence[str]) -> set[str]:
     return set(_NAME.findall("".join(lines)))
 
 
-def _seen(base: Sequence[str], ours: Sequence[str], lacking: Collection[str]) -> dict[str, str]:
+def _seen(
+    base: Sequence[str], ours: Sequence[str], lacking: Collection[str], stays: Collection[str]
+) -> dict[str, str]:
+    """Names that most places agree on.
+
+    Where upstream replaces a name and its only place differs in the target, that is no rename
+    but a clash: both changed the same word.
+    """
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for old, new in _replaced(base, ours):
         if old in lacking and _NAME.fullmatch(new):
@@ -61,6 +69,7 @@ def _seen(base: Sequence[str], ours: Sequence[str], lacking: Collection[str]) ->
         for old, counts in votes.items()
         for best, number in counts.most_common(1)
         if number * 2 > counts.total() and best not in gone
+        if old in stays or number >= _SURE
     }
 
 
