@@ -1,0 +1,213 @@
+"""The ladder: what each step resolves, and what it leaves to a person."""
+
+from __future__ import annotations
+
+import pytest
+from ladderkit import PATH, climbed
+
+from backport.ladder.ladder import APPLIED, SIBLING, STEPS, Sibling
+from backport.values.filecase import Side
+
+SEND = """static int send(struct toy *toy)
+{
+	int left = toy->room;
+
+	if (left < 0)
+		return -1;
+	return toy_put(toy, left);
+}
+"""
+OTHER = """static int other(int a)
+{
+	return a + 1;
+}
+"""
+
+
+def resolved(*args, **more):
+    """The step that resolved, and the text that it gave."""
+    found = climbed(*args, **more)
+    assert found is not None
+    return found.step, (found.text or b"").decode()
+
+
+def swapped(text, *changes):
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+CHECK = ("\tif (left < 0)\n", "\tif (left <= 0)\n")
+
+
+# -- merge by lines: what git calls a conflict because two changes touch
+
+
+def test_changes_that_touch_but_do_not_overlap_are_both_kept():
+    ours = swapped(SEND, ("\t\treturn -1;\n", "\t\treturn -ENOSPC;\n"))
+    step, text = resolved(SEND, ours, swapped(SEND, CHECK))
+    assert (step, text) == ("lines", swapped(ours, CHECK))
+
+
+def test_what_both_sides_put_at_one_place_is_left():
+    ours = swapped(SEND, ("\tif (left", "\ttoy_lock(toy);\n\tif (left"))
+    theirs = swapped(SEND, ("\tif (left", "\ttoy_wait(toy);\n\tif (left"))
+    assert climbed(SEND, ours, theirs) is None
+
+
+# -- by words
+
+
+def test_two_changes_of_one_line_are_merged_by_its_words():
+    ours = swapped(SEND, ("toy_put(toy, left)", "toy_put(toy->peer, left)"))
+    theirs = swapped(SEND, ("toy_put(toy, left)", "toy_put(toy, left - 1)"))
+    step, text = resolved(SEND, ours, theirs)
+    assert (step, text) == ("words", swapped(ours, (", left)", ", left - 1)")))
+
+
+def test_two_changes_of_one_word_are_left():
+    ours = swapped(SEND, ("toy->room", "toy->rooms"))
+    theirs = swapped(SEND, ("toy->room", "toy->space"))
+    assert climbed(SEND, ours, theirs) is None
+
+
+# -- already there
+
+
+def test_a_change_that_the_target_has_is_named_so_and_changes_nothing():
+    theirs = swapped(SEND, CHECK)
+    ours = swapped(theirs, ("return -1", "return -ENOSPC"))
+    assert resolved(SEND, ours, theirs) == (APPLIED, ours)
+
+
+def test_half_a_change_that_the_target_has_is_completed():
+    half = swapped(SEND, CHECK)
+    theirs = swapped(half, ("toy_put(toy, left)", "toy_put(toy, left - 1)"))
+    step, text = resolved(SEND, half, theirs)
+    assert (step, text) == ("lines", theirs)
+
+
+# -- definition by definition
+
+
+def test_a_definition_is_found_by_its_name_where_the_target_has_another_order():
+    base, ours = SEND + "\n" + OTHER, OTHER + "\n" + swapped(SEND, ("-1", "-EIO"))
+    step, text = resolved(base, ours, swapped(base, CHECK))
+    assert step in STEPS
+    assert text == swapped(ours, CHECK)
+
+
+def test_a_definition_that_the_target_lacks_is_left():
+    base = SEND + "\n" + OTHER
+    assert climbed(base, OTHER, swapped(base, CHECK)) is None
+
+
+def test_a_line_does_not_land_in_a_neighbour_that_looks_the_same():
+    """The target has the twin only; a merge by lines would change that one."""
+    twin = SEND.replace("int send", "int sync")
+    base = twin + "\n" + SEND
+    theirs = twin + "\n" + swapped(SEND, CHECK)
+    assert climbed(base, twin, theirs) is None
+
+
+# -- names that the target has otherwise
+
+
+def test_what_comes_in_is_put_into_the_targets_names():
+    ours = swapped(SEND, ("struct toy *toy", "struct old_toy *toy"), ("toy_put", "old_put"))
+    theirs = swapped(SEND, ("toy_put(toy, left)", "toy_put(toy, left - 1)"))
+    others = {Side.OURS: {"net/put.h": "int old_put(struct old_toy *toy, int n);\n"}}
+    step, text = resolved(SEND, ours, theirs, others=others)
+    assert text == swapped(ours, (", left)", ", left - 1)"))
+    assert step in STEPS
+
+
+def test_a_rename_is_said_in_the_note():
+    ours = swapped(SEND, ("toy_put(", "old_put("))
+    theirs = swapped(SEND, ("toy_put(toy, left)", "toy_put(toy, left - 1)"))
+    found = climbed(SEND, ours, theirs)
+    assert found is not None
+    assert "toy_put is old_put here" in found.note
+
+
+# -- names that nobody in the target knows
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_name_that_the_target_lacks_is_no_resolution(known):
+    """`toy_limit` is upstream's from before, so the commit does not bring it."""
+    header = {"net/limit.h": "int toy_limit(int n);\n"}
+    others = {Side.BASE: header, Side.THEIRS: header, Side.OURS: header if known else {}}
+    ours = swapped(SEND, ("\t\treturn -1;\n", "\t\treturn -ENOSPC;\n"))
+    theirs = swapped(SEND, ("\tif (left < 0)\n", "\tif (toy_limit(left) < 0)\n"))
+    assert (climbed(SEND, ours, theirs, others=others) is not None) is known
+
+
+def test_a_name_that_the_commit_brings_is_fine():
+    others = {Side.THEIRS: {"net/limit.h": "int toy_limit(int n);\n"}}
+    ours = swapped(SEND, ("\t\treturn -1;\n", "\t\treturn -ENOSPC;\n"))
+    theirs = swapped(SEND, ("\tif (left < 0)\n", "\tif (toy_limit(left) < 0)\n"))
+    assert climbed(SEND, ours, theirs, others=others) is not None
+
+
+def test_a_local_that_the_targets_function_lacks_is_no_resolution():
+    base = swapped(SEND, ("\tint left", "\tint burst = 1;\n\tint left"))
+    theirs = swapped(base, ("\tif (left < 0)\n", "\tif (left < burst)\n"))
+    ours = swapped(SEND, ("\t\treturn -1;\n", "\t\treturn -ENOSPC;\n"))
+    elsewhere = OTHER.replace("int a", "int burst")
+    assert climbed(base, ours + elsewhere, theirs) is None
+
+
+# -- a file that is elsewhere
+
+
+def test_a_moved_file_is_resolved_where_the_target_has_it():
+    others = {Side.OURS: {"drivers/old/toy.c": SEND, "drivers/old/other.c": OTHER}}
+    found = climbed(SEND, None, swapped(SEND, CHECK), others=others)
+    assert found is not None
+    assert found.path == "drivers/old/toy.c"
+    assert (found.text or b"").decode() == swapped(SEND, CHECK)
+    assert f"{PATH} is drivers/old/toy.c here" in found.note
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"drivers/a/toy.c": SEND, "drivers/b/toy.c": SEND},
+        {"drivers/a/toy.c": OTHER},
+    ],
+    ids=["absent", "two of them", "another file of that name"],
+)
+def test_a_file_whose_place_is_not_certain_is_left(files):
+    assert climbed(SEND, None, swapped(SEND, CHECK), others={Side.OURS: files}) is None
+
+
+def test_a_file_that_upstream_adds_or_deletes_is_left():
+    assert climbed(None, SEND, SEND + OTHER) is None
+    assert climbed(SEND, SEND + OTHER, None) is None
+
+
+# -- the same commit on another branch
+
+CLASH = swapped(SEND, ("toy->room", "toy->rooms"))
+THEIRS = swapped(SEND, ("toy->room", "toy->space"))
+
+
+def test_a_siblings_resolution_is_taken_and_named():
+    after = swapped(CLASH, ("toy->rooms", "toy->spaces"))
+    sibling = Sibling("a1" * 20, CLASH.encode(), after.encode())
+    ours = CLASH + "\n" + OTHER
+    assert climbed(SEND, ours, THEIRS) is None
+    found = climbed(SEND, ours, THEIRS, siblings=[sibling])
+    assert found is not None
+    assert (found.step, found.note) == (SIBLING, "as in the backport a1a1a1a1a1a1")
+    assert (found.text or b"").decode() == after + "\n" + OTHER
+
+
+def test_a_sibling_that_does_not_fit_is_left():
+    before = swapped(SEND, ("toy->room", "toy->place"))
+    after = swapped(SEND, ("toy->room", "toy->places"))
+    sibling = Sibling("a1" * 20, before.encode(), after.encode())
+    assert climbed(SEND, CLASH, THEIRS, siblings=[sibling]) is None
