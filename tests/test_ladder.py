@@ -72,6 +72,35 @@ def test_two_changes_of_one_word_are_left():
     assert climbed(SEND, ours, theirs) is None
 
 
+# -- comments, and what only looks like one
+
+
+def commented(line):
+    return swapped(SEND, ("\tif (left", f"{line}\tif (left"))
+
+
+@pytest.mark.parametrize(
+    "form", ["\t/* the {} left */\n", "\t// the {} left\n", "\t/*\n\t * the {} left\n\t */\n"]
+)
+def test_upstreams_comment_is_taken_where_both_have_another(form):
+    base, ours, theirs = (commented(form.format(word)) for word in ("room", "place", "space"))
+    assert resolved(base, ours, theirs) == ("comments", theirs)
+
+
+@pytest.mark.parametrize("form", ["\t*{} = 0;\n", "\t/* left */ {}();\n", "\t/**/{}();\n"])
+def test_code_that_starts_like_a_comment_is_not_taken_for_one(form):
+    names = ("room", "place", "space")
+    base, ours, theirs = (commented(form.format(word) + "\ttoy();\n") for word in names)
+    both = {Side.OURS: {"net/names.h": "int room, place, space;\n"}}
+    assert climbed(base, ours, theirs, others=both) is None
+
+
+def test_additions_of_both_sides_at_one_place_are_left():
+    ours = swapped(SEND, ("\treturn toy_put", "\ttoy_trace(toy);\n\treturn toy_put"))
+    theirs = swapped(SEND, ("\t\treturn -1;\n", "\t\treturn -1;\n\ttoy->sent = left;\n"))
+    assert climbed(SEND, ours, theirs) is None
+
+
 # -- already there
 
 

@@ -15,7 +15,8 @@ from backport.values.rule import Additive, Grain
 Settle = Callable[[Region], Sequence[str] | None]
 
 _WORD = re.compile(r"\w+|[^\w\s]|[ \t]+|\n|\s")
-_COMMENT = re.compile(r"\s*(?:/?\*|//|$)")
+# A line of nothing but comment: not `*out = 1;`, nor code behind a comment that ends.
+_COMMENT = re.compile(r"\s*(?://.*|/?\*+(?:\s(?:(?!\*/).)*)?(?:\*/)?|\*+/)?\s*")
 _LONGEST = 4000  # words of one side; a merge of more takes seconds and is right by chance
 
 
@@ -48,7 +49,7 @@ def words(region: Region) -> Sequence[str] | None:
 def comment(region: Region) -> Sequence[str] | None:
     """Upstream's comment, where both sides have another text for the same lines of one."""
     sides = (region.base, region.ours, region.theirs)
-    are_comments = all(side and all(map(_COMMENT.match, side)) for side in sides)
+    are_comments = all(side and all(map(_COMMENT.fullmatch, side)) for side in sides)
     return region.theirs if are_comments and len(region.base) == len(region.ours) else None
 
 
