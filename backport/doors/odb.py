@@ -102,8 +102,8 @@ class Odb:
         """Three blobs merged by lines; None for what does not merge by lines."""
         try:
             done = self._repo.merge_file_from_index(_side(base), _side(ours), _side(theirs))
-        except (pygit2.GitError, UnicodeDecodeError):  # binary, or no text that Python can hold
-            return None
+        except (pygit2.GitError, RuntimeError, UnicodeDecodeError):
+            return None  # binary (there is no text then), or no text that pygit2 can hold
         return Merged(done.automergeable, done.contents.encode())
 
     def _commit(self, sha: str) -> pygit2.Commit:

@@ -119,6 +119,7 @@ def _replayed(
     pool = ProcessPoolExecutor(jobs, None, _begin, (request.repo, known, request.peers))
     try:
         with file.open("a", encoding="utf-8") as out:
+            out.write("\n")  # ends what a kill may have cut off; a blank line is no result
             starts = range(0, len(pairs), _AT_ONCE)
             waiting = [pool.submit(_work, pairs[at : at + _AT_ONCE]) for at in starts]
             for ready in as_completed(waiting):

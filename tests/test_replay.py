@@ -1,0 +1,226 @@
+"""Replaying backports of a history: which pairs it has, how each lands, and what is kept."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from auditkit import Story
+
+from backport.doors.odb import Odb
+from backport.output.evalview import eval_json, eval_text, summary
+from backport.replay import evaluate as evaluating
+from backport.replay.evaluate import Request, evaluate
+from backport.replay.pairs import Selection, find_pairs, siblings
+from backport.replay.peers import PEERS
+from backport.replay.replay import LADDER, SIBLINGS, Landing, Match, Replayer, compared
+from backport.shell.cli import main
+from backport.values.errors import Exit, UsageError
+from backport.values.events import silent
+from backport.values.filecase import FileCase
+
+HEAD = "int dock;\n\n"
+
+
+def berth(*body: str) -> str:
+    """A file with one function."""
+    return HEAD + "int berth(int room)\n{\n" + "".join(f"\t{line}\n" for line in body) + "}\n"
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    """A main line, and a release branch to which four of its commits were taken by hand."""
+    made = Story(tmp_path_factory.mktemp("story") / "story.git")
+    first = made.add("first", files={"a.c": berth("open(room);", "shut(room);"), "b.c": HEAD})
+    made.branch("stable", first)
+    made.shas = {}
+    made.add("wider", files={"a.c": berth("open(room);", "log(1);", "shut(room);")})
+    clean = made.add("b: more", files={"b.c": HEAD + "int pier;\n"})
+    near = made.add(
+        "a: lock", files={"a.c": berth("open(room);", "log(1);", "lock(room);", "shut(room);")}
+    )
+    clash = made.add(
+        "a: log two", files={"a.c": berth("open(room);", "log(2);", "lock(room);", "shut(room);")}
+    )
+    said = "(cherry picked from commit {})"
+    took = {}
+    took["clean"] = made.add(
+        "b: more", said.format(clean), {"b.c": HEAD + "int pier;\n"}, branch="stable"
+    )
+    took["near"] = made.add(
+        "a: lock",
+        f"[ Upstream commit {near} ]",
+        {"a.c": berth("open(room);", "lock(room);", "shut(room);")},
+        branch="stable",
+    )
+    took["clash"] = made.add(
+        "a: log two",
+        f"commit {clash} upstream.",
+        {"a.c": berth("open(room);", "lock(room);", "shut(room);", "log(2);")},
+        branch="stable",
+    )
+    made.upstream = {"clean": clean, "near": near, "clash": clash}
+    made.took = took
+    return made
+
+
+def pairs_of(story, **wanted):
+    return find_pairs(story.git, Odb(story.path), Selection(**wanted))
+
+
+def test_pairs_are_found_by_any_dialect_oldest_first(story):
+    found = pairs_of(story)
+    assert [(p.upstream, p.backport) for p in found] == [
+        (story.upstream[name], story.took[name]) for name in ("clean", "near", "clash")
+    ]
+
+
+def test_a_pattern_of_the_users_own_finds_other_pairs(story):
+    found = pairs_of(story, pattern=r"^\[ Upstream commit (\w+) \]$")
+    assert [p.backport for p in found] == [story.took["near"]]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("(", "--pattern"), ("commit", "no group"), ("(nothing)", "no commit")]
+)
+def test_a_bad_pattern_is_told(story, pattern, said):
+    with pytest.raises(UsageError, match=said):
+        pairs_of(story, pattern=pattern)
+
+
+def test_days_limit_the_pairs_and_a_seed_draws_the_same_ones(story):
+    last = pairs_of(story)[-1]
+    assert pairs_of(story, since=f"@{last.time - 1}") == [last]
+    drawn = pairs_of(story, sample=2, seed=7)
+    assert drawn == pairs_of(story, sample=2, seed=7)
+    assert len(drawn) == 2
+
+
+def test_a_commit_that_names_one_that_is_not_here_is_no_pair(story, tmp_path):
+    other = Story(tmp_path / "other.git")
+    other.add("x", files={"a.c": HEAD})
+    other.add("y", f"(cherry picked from commit {'5' * 40})", {"a.c": HEAD + "int z;\n"})
+    with pytest.raises(UsageError, match="no commit says"):
+        pairs_of(other)
+
+
+def replayed(story, name):
+    found = next(p for p in pairs_of(story) if p.backport == story.took[name])
+    return Replayer(Odb(story.path), siblings(pairs_of(story)), tuple(PEERS)).replay(found)
+
+
+def test_a_pick_that_only_one_side_touched_lands_as_the_humans(story):
+    result = replayed(story, "clean")
+    assert [(f.path, f.landing, f.match) for f in result.files] == [
+        ("b.c", Landing.UNTOUCHED, Match.IDENTICAL)
+    ]
+    assert result.verdict == "sound"
+
+
+def test_the_ladder_settles_what_git_leaves_and_the_peers_are_asked_too(story):
+    (file,) = replayed(story, "near").files
+    assert file.landing is Landing.CONFLICT
+    assert file.answers["git"].match is Match.UNRESOLVED
+    assert file.answers[LADDER].match is Match.IDENTICAL
+    assert set(file.answers) == {LADDER, SIBLINGS, *PEERS}
+
+
+def test_it_abstains_where_the_line_is_not_there(story):
+    (file,) = replayed(story, "clash").files
+    assert file.answers[LADDER].match is Match.UNRESOLVED
+    assert file.answers["theirs"].match is Match.DIFFERENT
+
+
+def test_an_earlier_backport_to_another_branch_helps_and_a_later_one_does_not(story, tmp_path):
+    twice = Story(tmp_path / "twice.git")
+    first = twice.add("first", files={"a.c": berth("old(room);", "shut(room);")})
+    for branch in ("one", "two"):
+        twice.branch(branch, first)
+    twice.add("new", files={"a.c": berth("new(room);", "shut(room);")})
+    up = twice.add("fix", files={"a.c": berth("new(room, 1);", "shut(room);")})
+    for branch in ("one", "two"):
+        twice.add(
+            "fix",
+            f"(cherry picked from commit {up})",
+            {"a.c": berth("old(room, 2);", "shut(room);")},
+            branch=branch,
+        )
+    pairs = pairs_of(twice)
+    replayer = Replayer(Odb(twice.path), siblings(pairs))
+    before, after = (replayer.replay(pair).files[0].answers[SIBLINGS] for pair in pairs)
+    assert before.match is not Match.IDENTICAL
+    assert (after.match, after.step) == (Match.IDENTICAL, "sibling")
+
+
+@pytest.mark.parametrize(
+    ("data", "human", "match"),
+    [
+        (b"a b\n", b"a b\n", Match.IDENTICAL),
+        (b"a b\n", b"a  b\n", Match.SPACE),
+        (b"a b\n", b"a c\n", Match.DIFFERENT),
+        (None, None, Match.IDENTICAL),
+        (None, b"a\n", Match.DIFFERENT),
+    ],
+)
+def test_how_two_files_are_alike(data, human, match):
+    assert compared(data, human) is match
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_gives_the_file_where_nothing_is_in_the_way(name):
+    base = berth("open(room);", "a();", "b();", "c();", "d();", "shut(room);")
+    ours, theirs = base.replace("open(", "begin("), base.replace("shut(", "close(")
+    case = FileCase("a.c", *(text.encode() for text in (base, ours, theirs)))
+    wanted = ours.replace("shut(", "close(").encode()
+    assert PEERS[name](case) == wanted
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_a_whole_one_is_not_repeated(story, tmp_path):
+    request = Request(story.path, Selection(), jobs=1)
+    first = evaluate(request, tmp_path, silent)
+    (file,) = (tmp_path / "eval").iterdir()
+    lines = file.read_text().splitlines(keepends=True)
+    assert len(lines) == 4  # the first ends what a kill may have cut off
+    file.write_text("".join(lines[:2]) + lines[2][:20])  # as a kill leaves it
+    again = evaluate(request, tmp_path, silent)
+    assert [(r.pair, r.files[0].landing) for r in again.results] == [
+        (r.pair, r.files[0].landing) for r in first.results
+    ]
+    events = []
+    evaluate(request, tmp_path, events.append)
+    assert events[-1].cached
+
+
+@pytest.mark.slow
+def test_other_code_does_not_take_over_its_results(story, tmp_path, monkeypatch):
+    evaluate(Request(story.path, Selection(), jobs=1), tmp_path, silent)
+    monkeypatch.setattr(evaluating, "_ENGINE", ("values",))
+    evaluate(Request(story.path, Selection(), jobs=1), tmp_path, silent)
+    assert len(list((tmp_path / "eval").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_the_command_prints_a_table_and_an_object(story, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BACKPORT_CACHE", str(tmp_path))
+    assert main(["eval", str(story.path), "--jobs", "1", "--peers", "git", "--worst", "3"]) == 0
+    text = capsys.readouterr().out
+    assert "3 backports; files: 2 conflict, 1 untouched" in text
+    assert re.search(r"step \w+: 1 identical", text)
+    assert main(["eval", str(story.path), "--peers", "git", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["resolvers"][LADDER]["identical"] == 1
+    assert data["resolvers"]["git"]["unresolved"] == 2
+    assert main(["eval", str(story.path), "--peers", "none"]) == Exit.USAGE
+
+
+def test_the_figures_are_those_of_the_results(story):
+    results = tuple(replayed(story, name) for name in ("clean", "near", "clash"))
+    found = evaluating.Evaluation(results, (40.0, 60.0), 2048, 1.0)
+    of = summary(found)
+    assert (of.alike.picks, of.alike.flagged, of.unlike.picks) == (1, 0, 0)
+    row = next(row for row in of.rows if row.name == LADDER)
+    assert (row.files, row.share(Match.IDENTICAL), row.precision) == (2, 0.5, 1.0)
+    assert eval_json(found)["whole_merge_ms"] == 50.0
+    assert "a process came to 2 MiB" in eval_text(found)
