@@ -41,6 +41,18 @@ MODULE_ENDINGS = (".ko", ".ko.xz", ".ko.gz", ".ko.zst")
 
 
 @dataclass(frozen=True)
+class Extra:
+    """Programs and files by their path in the guest, and commands to run as suites, by name.
+
+    Programs bring the libraries that they name; files are copied as they are.
+    """
+
+    programs: Mapping[str, Path]
+    files: Mapping[str, bytes]
+    commands: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class InitramfsRequest:
     """What the guest shall run.
 
@@ -48,10 +60,10 @@ class InitramfsRequest:
     that package was extracted (the host's, `/`, is too old for netkit on Debian 12). `modules` are
     loaded before the suites, with what they depend on, from `module_root` (`…/lib/modules/<ver>`).
     `links` are kinds of device of which the guest says whether the kernel has them, `checks` are
-    suites of our own that run behind the others.
+    suites of our own that run behind the others. `extra` is what a laboratory brings along.
     """
 
-    program: Path
+    program: Path | None
     suites: Mapping[str, tuple[str, ...]]
     iproute2: Path
     cache: Cache
@@ -60,6 +72,7 @@ class InitramfsRequest:
     links: tuple[str, ...] = ()
     host: Path = Path("/")
     checks: tuple[Checks, ...] = ()
+    extra: Extra | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +129,13 @@ def _suites_text(request: InitramfsRequest) -> str:
             raise UsageError(
                 f"suite {name!r}: {'no cases' if not cases else f'bad name {bad[0]!r}'}"
             )
-    return "".join(f"{name} {command} {','.join(cases)}\n" for name, command, cases in rows)
+    ours = request.extra.commands.items() if request.extra else ()
+    for name, command in ours:
+        # init splits at blanks, and the parser knows a suite by its name.
+        if not name.replace("_", "").isalnum() or not command.split() or "\n" in command:
+            raise UsageError(f"suite {name!r}: bad name or command {command!r}")
+    text = "".join(f"{name} {command} {','.join(cases)}\n" for name, command, cases in rows)
+    return text + "".join(f"{name} {command}\n" for name, command in ours)
 
 
 # -- programs and libraries
@@ -131,14 +150,20 @@ def _programs(request: InitramfsRequest) -> Iterator[cpio.Node]:
     yield cpio.regular("bin/busybox", busybox.read_bytes(), executable=True)
     yield from (cpio.symlink(f"bin/{name}", "busybox") for name in APPLETS)
     yield cpio.regular("bin/sh", dash.read_bytes(), executable=True)
-    yield cpio.regular("bin/test_progs", request.program.read_bytes(), executable=True)
+    if request.program is not None:
+        yield cpio.regular("bin/test_progs", request.program.read_bytes(), executable=True)
     for checks in request.checks:
         yield cpio.regular(f"bin/{checks.name}", checks.program.read_bytes(), executable=True)
     yield cpio.regular("bin/chrt", chrt.read_bytes(), executable=True)
     yield cpio.regular("lib/libstdbuf.so", stdbuf.read_bytes())
     for name, path in tools.items():
         yield cpio.regular(f"sbin/{name}", path.read_bytes(), executable=True)
-    dynamic = (dash, chrt, stdbuf, request.program, *tools.values())
+    extra = request.extra or Extra({}, {}, {})
+    for where, path in extra.programs.items():
+        yield cpio.regular(where, path.read_bytes(), executable=True)
+    yield from (cpio.regular(where, data) for where, data in extra.files.items())
+    tested = () if request.program is None else (request.program,)
+    dynamic = (dash, chrt, stdbuf, *tested, *tools.values(), *extra.programs.values())
     for where, path in libraries(dynamic, request.host).items():
         yield cpio.regular(where, path.read_bytes(), executable=True)
 

@@ -31,6 +31,7 @@ class BootRequest:
     memory: int = 1024  # MiB
     deadline: float = 150.0
     silence: float = 30.0
+    devices: tuple[str, ...] = ()  # more words for the runner's own command line
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ class QemuRunner:
     accel: str
     cpu: str
     patience: float
+    processors: str = "2,sockets=2"
+    words: tuple[str, ...] = ()
 
     def command(self, request: BootRequest) -> tuple[str, ...]:
         """The QEMU line; two virtual CPUs, of which one sleeps: two are slower under TCG.
@@ -50,10 +52,12 @@ class QemuRunner:
         return (
             TOOLS[0][0],
             *("-accel", self.accel, "-cpu", self.cpu, "-M", "q35"),
-            *("-smp", "2,sockets=2", "-m", str(request.memory)),
+            *("-smp", self.processors, "-m", str(request.memory)),
+            *self.words,
             *("-nographic", "-nodefaults", "-serial", "stdio", "-no-reboot"),
             *("-kernel", str(request.kernel), "-initrd", str(request.initramfs)),
             *("-append", words),
+            *request.devices,
         )
 
     def run(self, request: BootRequest, on_line: OnLine = ignore) -> BootOutput:
@@ -78,6 +82,18 @@ class QemuRunner:
         except OSError as err:
             raise files.trouble(err, request.log) from err
         return BootOutput(tuple(lines), ended, status, time.monotonic() - start, command)
+
+
+# A guest whose clock counts its own instructions, a nanosecond each: what it measures does not
+# depend on the host's speed or load, and a sleep costs nothing. It cannot talk to another guest.
+COUNTED = QemuRunner(
+    "tcg, counted instructions",
+    accel="tcg,thread=single",
+    cpu="max",
+    patience=6.0,
+    processors="1",
+    words=("-icount", "shift=0,sleep=off"),
+)
 
 
 def listen(
