@@ -26,6 +26,7 @@ from backport.shell.commands import (
     evidence,
     learn,
     look,
+    qualify,
     rules,
     work,
 )
@@ -57,6 +58,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "checkpatch": deliver.checkpatch,
     "import": deliver.import_,
     "compat": compat.compat,
+    "bench": qualify.bench,
     "bundle": evidence.bundle_,
     "verify": evidence.verify_,
     "learn": learn.learn_,

@@ -1,0 +1,52 @@
+"""Commands that qualify a target for a fleet, beyond its tests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backport.doors.cache import Cache
+from backport.output.benchview import bench_text
+from backport.qualify import bench as measure
+from backport.shell import qualifying
+from backport.shell.commands import common
+from backport.shell.commands.common import located, say, say_json
+from backport.shell.console import ConsoleRenderer
+from backport.values.options import Options, Until
+
+Quick = Annotated[bool, typer.Option("--quick", help="The few figures of the verdict, one boot.")]
+Baseline = Annotated[str, typer.Option(help="A file of --save-baseline to compare with.")]
+Bound = Annotated[float, typer.Option(help="Percent over the baseline, at most.", min=0.0)]
+Save = Annotated[str, typer.Option("--save-baseline", help="Keep the figures in a file.")]
+
+
+def bench(
+    series: common.Series,
+    target: common.Target = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    quick: Quick = False,
+    baseline: Baseline = "",
+    bound: Bound = measure.DEFAULT_BOUND,
+    save_baseline: Save = "",
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Measure instructions a packet through veth and netkit; exit 1 for less than is expected."""
+    order = qualifying.BenchOrder(
+        located(Options(series, target, Until.BUILD, base, rev)),
+        quick,
+        Path(baseline) if baseline else None,
+        Path(save_baseline) if save_baseline else None,
+        bound,
+    )
+    with ConsoleRenderer(quiet=quiet) as emit:
+        result = qualifying.run_bench(order, Cache.default(), emit)
+    if json:
+        say_json(asdict(result))
+    else:
+        say(bench_text(result))
+    measure.demand_passed(result)

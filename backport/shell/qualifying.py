@@ -1,0 +1,135 @@
+"""Qualification of a target: its kernel built as ever, then the scenarios of `qualify/` on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from backport.doors import files
+from backport.doors.cache import Cache
+from backport.doors.store import Store
+from backport.gates.uapi import read_uapi
+from backport.guests import packaged
+from backport.guests.checks import Checks, ChecksRequest, build_checks
+from backport.guests.lab import LabKernel
+from backport.output.benchview import bench_page
+from backport.qualify import bench
+from backport.qualify.bench import BenchRequest, BenchResult
+from backport.readers.manifest import find_data_root, read_target, series_path, target_path
+from backport.shell.pipeline import Ended, execute
+from backport.sources.archive import Archive
+from backport.values.errors import UsageError
+from backport.values.events import Emit
+from backport.values.options import Options
+
+CONTROL = "donor"
+# Of the control's modules, what the scenarios need that the ported kernel has built in.
+CONTROL_MODULES = ("veth", "dummy", "virtio_net", "8021q", "sch_ingress", "cls_bpf")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every scenario stands on: `folder` is the run's, `kernel` the one that was built."""
+
+    run: Ended
+    folder: Path
+    kernel: LabKernel
+    control: LabKernel
+    iproute2: Path
+    cache: Cache
+    data: Path
+
+
+@dataclass(frozen=True)
+class BenchOrder:
+    """A bench as a person asks for it; `baseline` and `save` are files, or None."""
+
+    options: Options
+    quick: bool = False
+    baseline: Path | None = None
+    save: Path | None = None
+    bound: float = bench.DEFAULT_BOUND
+
+
+def prepare(options: Options, cache: Cache, emit: Emit) -> Ground:
+    """Build the target's kernel, by the pipeline and its caches, and fetch what stands beside it.
+
+    Raises whatever ends the build.
+    """
+    data = find_data_root()
+    run = execute(options, cache, emit)
+    if run.error is not None:
+        raise run.error
+    assert run.folder is not None
+    assert run.record.build is not None
+    target = read_target(target_path(data, options.target))
+    controls = [c for c in target.controls if c.name == CONTROL]
+    if not controls:
+        raise UsageError(f"{target.name}: has no control {CONTROL!r} to measure beside it")
+    archive = Archive(cache)
+    tools = packaged.iproute2(archive, cache, emit)
+    found = packaged.kernel(archive, controls[0].package, controls[0].suites, cache, emit)
+    return Ground(
+        run,
+        run.folder,
+        LabKernel(options.target, (run.folder / run.record.build.image).resolve()),
+        LabKernel(CONTROL, found.image, CONTROL_MODULES, found.module_root),
+        tools,
+        cache,
+        data,
+    )
+
+
+def program(ground: Ground, name: str, emit: Emit) -> Checks:
+    """A program of qemu/, compiled with the headers of the kernel that was built."""
+    record, store = ground.run.record, Store(ground.cache)
+    series = series_path(ground.data, record.series)
+    file = series.parent / "uapi.toml"
+    headers = read_uapi(file).headers if file.is_file() else ()
+    tree = store.git.tree_of(record.head)
+    source = ground.data / "qemu" / f"{name}.c"
+    return build_checks(ChecksRequest(store.git, tree, headers, source, ground.cache), emit)
+
+
+def run_bench(order: BenchOrder, cache: Cache, emit: Emit) -> BenchResult:
+    """Measure; leaves `bench.json` and `bench.html` in the run's folder."""
+    known = _baseline(order.baseline)  # a bad file is told before minutes are spent
+    ground = prepare(order.options, cache, emit)
+    request = BenchRequest(
+        (ground.kernel, ground.control),
+        program(ground, f"bench_{order.options.series}", emit),
+        ground.iproute2,
+        cache,
+        ground.folder / "logs",
+        boots=1 if order.quick else 2,
+        quick=order.quick,
+    )
+    start = time.monotonic()
+    result = bench.run_bench(request, emit)
+    if known:
+        more = bench.regressions(result, ground.kernel.label, known, order.bound)
+        result = replace(result, failures=(*result.failures, *more))
+    result = replace(result, seconds=round(time.monotonic() - start, 1))
+    emit(bench.finished(result, result.seconds))
+    text = json.dumps(asdict(result), indent=1, ensure_ascii=False)
+    files.write(ground.folder / "bench.json", text.encode() + b"\n")
+    files.write(ground.folder / "bench.html", bench_page(result).encode())
+    if order.save is not None:
+        kept = bench.baseline_of(result, ground.kernel.label)
+        files.write(order.save, json.dumps(kept, indent=1).encode() + b"\n")
+    return result
+
+
+def _baseline(file: Path | None) -> Mapping[str, float]:
+    if file is None:
+        return {}
+    try:
+        data = json.loads(file.read_bytes())
+    except (OSError, ValueError) as err:
+        raise UsageError(
+            f"{file}: {err}", hint="--baseline wants a file of --save-baseline"
+        ) from err
+    return bench.read_baseline(data, str(file))
