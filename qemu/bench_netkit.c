@@ -238,7 +238,7 @@ static void attach(const char *device, enum device kind, int program)
 /* -- the kernel's own counters */
 
 struct counters {
-	unsigned long long ns, net_rx, backlog, nic;
+	unsigned long long ns, net_rx, backlog, switches, nic;
 };
 
 static unsigned long long now(void)
@@ -249,14 +249,20 @@ static unsigned long long now(void)
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
+/*
+ * The clock first; then what is still under way comes to its end and is counted: packets that a thread of the kernel's
+ * has to deliver, and namespaces of the block before, whose removal takes as long as hundreds of packets.
+ */
 static struct counters count(void)
 {
-	struct counters found = {};
+	struct counters found = { .ns = now() };
 	unsigned int packets;
 	unsigned long long value;
 	char line[512], name[32];
-	FILE *file = fopen("/proc/softirqs", "r");
+	FILE *file;
 
+	usleep(500 * 1000);
+	file = fopen("/proc/softirqs", "r");
 	while (file && fgets(line, sizeof(line), file))
 		if (sscanf(line, " NET_RX: %llu", &value) == 1)
 			found.net_rx = value;	/* of the first processor, the only one */
@@ -267,6 +273,12 @@ static struct counters count(void)
 		found.backlog += packets;
 	if (file)
 		fclose(file);
+	file = fopen("/proc/stat", "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "ctxt %llu", &value) == 1)
+			found.switches = value;
+	if (file)
+		fclose(file);
 	file = fopen("/proc/self/net/dev", "r");
 	while (file && fgets(line, sizeof(line), file))
 		if (sscanf(line, " %31[^:]: %*u %*u %*u %*u %*u %*u %*u %*u %*u %llu", name, &value) == 2 &&
@@ -274,7 +286,6 @@ static struct counters count(void)
 			found.nic = value;
 	if (file)
 		fclose(file);
-	found.ns = now();
 	return found;
 }
 
@@ -508,13 +519,14 @@ static void measure(enum device device, bool by_program, enum path path, enum lo
 	}
 	load_once(path, load, home, load == TCPCONN ? 20 : WARM, &warm);
 	before = count();
+	before.ns = now();
 	load_once(path, load, home, rounds, &tally);
 	after = count();
-	if (path == NIC && after.nic - before.nic != (unsigned long long)rounds)
+	if (path == NIC && after.nic - before.nic < (unsigned long long)rounds)
 		tally.lost = rounds - (after.nic - before.nic);
-	printf("figure %s units=%d ns=%llu net_rx=%llu backlog=%llu lost=%u reordered=%u\n", block, rounds,
-	       after.ns - before.ns, after.net_rx - before.net_rx, after.backlog - before.backlog, tally.lost,
-	       tally.reordered);
+	printf("figure %s units=%d ns=%llu net_rx=%llu backlog=%llu switches=%llu lost=%u reordered=%u\n", block,
+	       rounds, after.ns - before.ns, after.net_rx - before.net_rx, after.backlog - before.backlog,
+	       after.switches - before.switches, tally.lost, tally.reordered);
 	if (tally.lost)
 		fail("%u lost", tally.lost);
 	printf("pass %s\n", block);

@@ -16,7 +16,7 @@ BLOCKS = (OLD, NEW)
 
 def step(block, each, *, net_rx=0, lost=0, reordered=0, ok=True):
     figures = {"units": 100.0, "ns": each * 100.0, "net_rx": net_rx * 100.0}
-    rest = {"backlog": 0.0, "lost": float(lost), "reordered": float(reordered)}
+    rest = {"backlog": 0.0, "switches": 0.0, "lost": float(lost), "reordered": float(reordered)}
     return Step(block, ok, "" if ok else "1 lost", {**figures, **rest})
 
 

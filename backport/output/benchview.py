@@ -32,13 +32,14 @@ def bench_text(result: BenchResult) -> str:
 
 
 def _table(result: BenchResult) -> Iterator[str]:
-    head = "instructions  spread  by order  soft irqs  backlog  lost  reordered"
+    head = "instructions  spread  by order  soft irqs  backlog  switches  lost  reordered"
     for kernel in dict.fromkeys(row.kernel for row in result.rows):
         yield f"{kernel:28}  {head}"
         for row in result.of(kernel).values():
             yield (
                 f"  {row.block:26}  {row.instructions:12.0f}"
-                f" {row.spread:6.2f}%  {row.order_spread:7.2f}%  {row.net_rx:9.3f}  {row.backlog:7.3f}  {row.lost:4}  {row.reordered:9}"
+                f" {row.spread:6.2f}%  {row.order_spread:7.2f}%  {row.net_rx:9.3f}"
+                f"  {row.backlog:7.3f}  {row.switches:8.3f}  {row.lost:4}  {row.reordered:9}"
             )
         yield ""
 

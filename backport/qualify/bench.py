@@ -52,7 +52,8 @@ class Row:
     """One block on one kernel: a unit is a packet, round trip, write or connection.
 
     `spread` is between boots of one order, `order_spread` between the medians of the orders, both
-    in percent of the median. Soft interrupts and backlog packets are the kernel's own counts.
+    in percent of the median. Soft interrupts, backlog packets and switches between tasks (the most
+    of any boot) are the kernel's own counts.
     """
 
     kernel: str
@@ -62,6 +63,7 @@ class Row:
     order_spread: float
     net_rx: float
     backlog: float
+    switches: float
     lost: int
     reordered: int
     boots: int
@@ -170,6 +172,7 @@ def _row(samples: tuple[Sample, ...], kernel: str, block: str) -> Iterator[Row]:
         round(_range([median(c) for c in orders]) / middle * 100, 2),
         round(median([_each(s.step, "net_rx") for s in mine]), 3),
         round(median([_each(s.step, "backlog") for s in mine]), 3),
+        round(max(_each(s.step, "switches") for s in mine), 3),
         int(max(s.step.figures["lost"] for s in mine)),
         int(max(s.step.figures["reordered"] for s in mine)),
         len(mine),
@@ -177,7 +180,7 @@ def _row(samples: tuple[Sample, ...], kernel: str, block: str) -> Iterator[Row]:
 
 
 def _whole(step: Step) -> bool:
-    wanted = {"units", "ns", "net_rx", "backlog", "lost", "reordered"}
+    wanted = {"units", "ns", "net_rx", "backlog", "switches", "lost", "reordered"}
     return wanted <= step.figures.keys() and step.figures["units"] > 0
 
 
