@@ -59,6 +59,7 @@ def test_the_orders_count_alike_and_their_difference_is_no_spread_between_boots(
         (boots()[::2], "never ran"),
         (boots()[::2], "cannot be compared"),
         ([*boots(), Sample("ours", 0, step(NEW, 5200))], "spread 3.9"),
+        (boots(old=(6000, 6600)), "spread 9.52 % between boots"),
     ],
 )
 def test_what_is_not_as_expected_fails(samples, why):
