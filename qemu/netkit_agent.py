@@ -117,12 +117,15 @@ class Node:
         return all(path.exists() for path in self.links(pod))
 
     def unpin(self, pod: Pod) -> None:
-        for path in self.links(pod):
-            path.unlink(missing_ok=True)
+        try:
+            for path in self.links(pod):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise Failed(f"{error.filename}: {error.strerror}") from error
 
     def links(self, pod: Pod) -> tuple[Path, Path]:
         """Where the loader pins the links of a pair's two ends."""
-        return self.pins / pod.host, self.pins / f"{pod.host}.peer"
+        return self.pins / pod.host, self.pins / f"{pod.host}_peer"
 
     def write(self, pod: Pod) -> None:
         self.state.mkdir(parents=True, exist_ok=True)

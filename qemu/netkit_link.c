@@ -4,9 +4,9 @@
  *
  *	netkit_link attach DEVICE PIN [VERDICT]
  *
- * DEVICE is the primary. The links are at PIN and PIN.peer: while the files are there the program is, and
- * removing them detaches it. If one of the two fails, neither is left. The program passes what it sees, or
- * returns VERDICT. It is compiled with the ported kernel's own UAPI headers.
+ * DEVICE is the primary. The links are at PIN and PIN_peer (the BPF file system takes no dots in names):
+ * while the files are there the program is, and removing them detaches it. If one of the two fails, neither
+ * is left. The program passes what it sees, or returns VERDICT. It is compiled with the ported kernel's own UAPI headers.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 	done = pin(device, program, BPF_NETKIT_PRIMARY, argv[3]);
 	if (done < 0)
 		return failed("attaching to %s: %s", argv[2], strerror(-done));
-	snprintf(peer, sizeof(peer), "%s.peer", argv[3]);
+	snprintf(peer, sizeof(peer), "%s_peer", argv[3]);
 	done = pin(device, program, BPF_NETKIT_PEER, peer);
 	if (done < 0) {
 		unlink(argv[3]);
