@@ -207,3 +207,29 @@ def test_errors_are_cni_error_objects(text, code, words, capsys):
 def test_a_wrong_device_is_a_configuration_error():
     with pytest.raises(agent.CniError, match="not auto, netkit or veth"):
         call(FakeNode(), "ADD", device="tap")
+
+
+def test_the_bpf_file_system_takes_the_names_of_pins():
+    """It refuses a dot (EPERM), and the kernel a device's name of more than 15 bytes."""
+    node = agent.Node(Path("/state"), Path("/pins"), "/plugins")
+    pod = agent.pod_of(ENV, "netkit")
+    assert all("." not in path.name for path in node.links(pod))
+    assert max(len(pod.host), len(pod.peer)) <= 15
+
+
+def test_a_pin_that_stays_is_told(tmp_path):
+    node = agent.Node(tmp_path / "state", tmp_path, "/plugins")
+    pod = agent.pod_of(ENV, "netkit")
+    node.unpin(pod)
+    (tmp_path / pod.host).mkdir()
+    with pytest.raises(agent.Failed, match=pod.host):
+        node.unpin(pod)
+
+
+def test_the_disk_remembers_a_pod(tmp_path):
+    node = agent.Node(tmp_path / "state", tmp_path, "/plugins")
+    pod = agent.pod_of(ENV, "netkit")
+    node.write(pod)
+    assert node.read() == (pod,)
+    node.forget(pod)
+    assert node.read() == ()
