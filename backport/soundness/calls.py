@@ -35,7 +35,8 @@ def arities(text: str) -> Mapping[str, list[Call]]:
         count = None if head[1] in _NO_CALL else _count(plain, head.end())
         if count is not None:
             found[head[1]].append(Call(number, count))
-    return {name: calls for name, calls in found.items() if name not in _variadic(plain)}
+    variadic = _variadic(plain)
+    return {name: calls for name, calls in found.items() if name not in variadic}
 
 
 def _variadic(plain: str) -> set[str]:
