@@ -51,7 +51,14 @@ def unpacked_kernel(package: Package, dest: Path) -> PackagedKernel:
 
 def iproute2(archive: Archive, cache: Cache, emit: Emit) -> Path:
     """The folder to which an iproute2 that knows netkit was unpacked."""
-    package, deb = archive.get(*IPROUTE2, emit=emit)
+    return unpacked(archive, *IPROUTE2, cache, emit)
+
+
+def unpacked(
+    archive: Archive, name: str, suites: tuple[str, ...], cache: Cache, emit: Emit
+) -> Path:
+    """The folder to which a package was unpacked, once; nothing of it is installed."""
+    package, deb = archive.get(name, suites, emit=emit)
     dest = cache.guest / f"{package.name}_{package.sha256[:16]}"
     archive.extract(deb, dest)
     return dest

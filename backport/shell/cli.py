@@ -59,6 +59,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": deliver.import_,
     "compat": compat.compat,
     "bench": qualify.bench,
+    "drill": qualify.drill,
     "bundle": evidence.bundle_,
     "verify": evidence.verify_,
     "learn": learn.learn_,

@@ -10,8 +10,10 @@ import typer
 
 from backport.doors.cache import Cache
 from backport.output.benchview import bench_text
+from backport.output.drillview import drill_text
 from backport.qualify import bench as measure
-from backport.shell import qualifying
+from backport.qualify.drill import Defect, demand_held
+from backport.shell import drilling, qualifying
 from backport.shell.commands import common
 from backport.shell.commands.common import located, say, say_json
 from backport.shell.console import ConsoleRenderer
@@ -21,6 +23,8 @@ Quick = Annotated[bool, typer.Option("--quick", help="The few figures of the ver
 Baseline = Annotated[str, typer.Option(help="A file of --save-baseline to compare with.")]
 Bound = Annotated[float, typer.Option(help="Percent over the baseline, at most.", min=0.0)]
 Save = Annotated[str, typer.Option("--save-baseline", help="Keep the figures in a file.")]
+
+Seed = Annotated[Defect, typer.Option("--seed-defect", help="An agent that must be caught.")]
 
 
 def bench(
@@ -50,3 +54,23 @@ def bench(
     else:
         say(bench_text(result))
     measure.demand_passed(result)
+
+
+def drill(
+    series: common.Series,
+    target: common.Target = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    seed_defect: Seed = Defect.NONE,
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Fail netkit on purpose while an agent makes a pod's network; exit 1 for a failed drill."""
+    options = located(Options(series, target, Until.BUILD, base, rev))
+    with ConsoleRenderer(quiet=quiet) as emit:
+        result = drilling.run_drill(options, seed_defect, Cache.default(), emit)
+    if json:
+        say_json(asdict(result))
+    else:
+        say(drill_text(result))
+    demand_held(result)
