@@ -101,10 +101,9 @@ def library(folders: Iterable[Path]) -> bytes:
     """
     found: dict[str, bytes] = {}
     for folder in folders:
-        for path in [
-            *folder.glob("*.py"),
-            *(p for d in LIBRARY for p in (folder / d).rglob("*.py")),
-        ]:
+        below = [p for name in LIBRARY for p in (folder / name).rglob("*.py")]
+        # A file may be a link into a package that is not here.
+        for path in filter(Path.is_file, [*folder.glob("*.py"), *below]):
             found[str(path.relative_to(folder))] = path.read_bytes()
     if "encodings/__init__.py" not in found or "json/__init__.py" not in found:
         raise UsageError("the packages of Python in the archive have no standard library")
