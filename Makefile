@@ -11,8 +11,8 @@ PACKAGES := python3 python3-venv gcc binutils make flex bison bc libc6-dev libel
 	perl clang llvm pkg-config rsync xz-utils zstd lz4 util-linux git iproute2 \
 	qemu-system-x86 busybox-static dash ccache dwarves debian-archive-keyring openssh-client gpgv
 # What only the tests call, or one option of a command: a signed archive of their own, forms to
-# compare with, what proves an export, a browser.
-TEST_PACKAGES := gnupg bzip2 cpio quilt dpkg-dev rpm chromium chromium-driver
+# compare with, what proves an export, a browser, the peers of `backport eval`.
+TEST_PACKAGES := gnupg bzip2 cpio quilt dpkg-dev rpm chromium chromium-driver patch diffutils wiggle
 
 .PHONY: run test check setup packages clean
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from backport.shell.doctor import ALL, EXPORT, needs
+from backport.replay.peers import TOOLS
+from backport.shell.doctor import ALL, EVAL, EXPORT, needs
 
 MAKEFILE = (Path(__file__).resolve().parents[1] / "Makefile").read_text("utf-8")
 PACKAGES = set(
@@ -26,4 +27,9 @@ def test_ccache_is_installed_although_nothing_fails_without_it():
 
 def test_what_only_an_option_needs_is_installed_for_the_tests():
     extra = set(re.search(r"^TEST_PACKAGES := (.*)$", MAKEFILE, re.M)[1].split())
-    assert {need.package for need in needs(EXPORT)} <= extra | PACKAGES
+    assert {need.package for stage in (EXPORT, EVAL) for need in needs(stage)} <= extra | PACKAGES
+
+
+def test_the_doctor_asks_for_the_tools_of_every_peer():
+    asked = {(need.name, need.package) for need in needs(ALL)}
+    assert {tool for tools in TOOLS.values() for tool in tools} <= asked

@@ -19,8 +19,8 @@ from backport.doors import process
 from backport.readers import elf
 from backport.values.errors import BackportError, ToolMissing, UsageError
 
-STAGES = ("git", "archive", "build", "selftests", "guest", "export", "evidence")
-GIT, ARCHIVE, BUILD, SELFTESTS, GUEST, EXPORT, EVIDENCE = STAGES
+STAGES = ("git", "archive", "build", "selftests", "guest", "export", "evidence", "eval")
+GIT, ARCHIVE, BUILD, SELFTESTS, GUEST, EXPORT, EVIDENCE, EVAL = STAGES
 ALL = "all"
 
 OK, MISSING, OLD, BROKEN, LOW, NOTE = "ok", "missing", "too old", "broken", "low", "note"
@@ -97,6 +97,9 @@ NEEDS: tuple[Need, ...] = (
     Need("ssh-keygen", "signs bundles, and checks", "openssh-client", (EVIDENCE,), required=False),
     Need("gpg", "signs bundles with OpenPGP keys", "gnupg", (EVIDENCE,), required=False),
     Need("gpgv", "checks OpenPGP signatures", "gpgv", (EVIDENCE,), required=False),
+    Need("patch", "is compared with: eval --peers", "patch", (EVAL,), required=False),
+    Need("diff", "makes what patch applies", "diffutils", (EVAL,), required=False),
+    Need("wiggle", "is compared with: eval --peers", "wiggle", (EVAL,), required=False),
 )
 
 
