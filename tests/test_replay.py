@@ -8,13 +8,16 @@ import re
 import pytest
 from auditkit import Story
 
+from backport.doors.git import Git
 from backport.doors.odb import Odb
+from backport.doors.process import ProcessFailed
 from backport.output.evalview import eval_json, eval_text, summary
 from backport.replay import evaluate as evaluating
 from backport.replay.evaluate import Request, evaluate
 from backport.replay.pairs import Selection, find_pairs, siblings
 from backport.replay.peers import PEERS
 from backport.replay.replay import LADDER, SIBLINGS, Landing, Match, Replayer, compared
+from backport.replay.wholemerge import whole_merges
 from backport.shell.cli import main
 from backport.values.errors import Exit, UsageError
 from backport.values.events import silent
@@ -224,3 +227,27 @@ def test_the_figures_are_those_of_the_results(story):
     assert (row.files, row.share(Match.IDENTICAL), row.precision) == (2, 0.5, 1.0)
     assert eval_json(found)["whole_merge_ms"] == 50.0
     assert "a process came to 2 MiB" in eval_text(found)
+
+
+def test_the_timed_peer_is_a_merge_that_happens(story, monkeypatch):
+    pairs = pairs_of(story)
+    assert len(whole_merges(story.path, pairs)) == len(pairs)
+    monkeypatch.setattr(Git, "init_bare", without_merge_tree)
+    with pytest.raises(ProcessFailed, match="merge-tree"):
+        whole_merges(story.path, pairs)
+
+
+_INIT = Git.init_bare
+
+
+def without_merge_tree(path):
+    """A repository in which git's merge fails as it does where a commit is not to be had."""
+    git = _INIT(path)
+    run = git.run
+
+    def broken(*args, **options):
+        known = args if "merge-tree" not in args else (*args[:-1], "5" * 40)
+        return run(*known, **options)
+
+    git.run = broken
+    return git

@@ -10,6 +10,7 @@ from pathlib import Path
 from backport.doors import files
 from backport.doors.git import Git
 from backport.doors.odb import Odb
+from backport.doors.process import ProcessFailed
 from backport.replay.pairs import Pair
 from backport.values.commit import Person
 
@@ -39,5 +40,9 @@ def _timed(git: Git, odb: Odb, pair: Pair) -> float:
     )
     config = ("-c", "merge.renames=true")
     start = time.perf_counter()
-    git.run(*config, "merge-tree", "--write-tree", "--no-messages", ours, theirs, check=False)
-    return (time.perf_counter() - start) * 1e3
+    argv = ("merge-tree", "--write-tree", "--no-messages", ours, theirs)
+    done = git.run(*config, *argv, check=False)
+    took = (time.perf_counter() - start) * 1e3
+    if not done.stdout:  # a commit it does not know ends with 1, as a conflict does
+        raise ProcessFailed(done)
+    return took
