@@ -14,7 +14,7 @@ PACKAGES := python3 python3-venv gcc binutils make flex bison bc libc6-dev libel
 # compare with, what proves an export, a browser, the peers of `backport eval`.
 TEST_PACKAGES := gnupg bzip2 cpio quilt dpkg-dev rpm chromium chromium-driver patch diffutils wiggle
 
-.PHONY: run test check setup packages clean
+.PHONY: run test check bench setup packages clean
 
 run: setup
 	$(VENV)/bin/backport run netkit
@@ -31,6 +31,11 @@ check: setup
 	$(VENV)/bin/ruff format --check -q backport tests
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q -n 3 -m "not e2e and not network and not slow"
+
+# Figures, never a verdict: picks in core against git's merge of whole trees, and the resolvers.
+bench: setup
+	@test -n "$(BACKPORT_BENCH_REPO)" || { echo "make bench: set BACKPORT_BENCH_REPO to a clone with release branches" >&2; exit 2; }
+	$(VENV)/bin/backport eval "$(BACKPORT_BENCH_REPO)" --sample $(or $(BACKPORT_BENCH_SAMPLE),500) --seed 1
 
 setup: packages $(READY)
 
