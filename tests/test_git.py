@@ -351,3 +351,11 @@ def test_objects_are_read_though_a_bare_repository_does_not_say_that_it_is_one(t
     oid = git.write_blob(b"kept\n")
     git.run("config", "--unset", "core.bare")  # as `git sparse-checkout` in a worktree leaves it
     assert Git(tmp_path / "store.git").blob(oid) == b"kept\n"
+
+
+def test_a_merge_that_git_could_not_make_is_no_conflict(git, monkeypatch):
+    """git ends with 1 for a commit that it does not have, as it does for a conflict."""
+    trees = [tree(git, {"a.txt": b"%d\n" % n}) for n in range(3)]
+    monkeypatch.setattr(git, "commit_tree", lambda *_: "5" * 40)
+    with pytest.raises(ProcessFailed, match="merge-tree"):
+        git.merge_trees(*trees)

@@ -311,8 +311,8 @@ class Git:
             config = ["-c", f"core.attributesFile={attributes.name}"]
             argv = ["merge-tree", "--write-tree", "-z", "--no-messages", left, right]
             done = self.run(*config, *argv, check=False)
-        if done.returncode not in {0, 1}:
-            raise process.ProcessFailed(done)
+        if done.returncode not in {0, 1} or not done.stdout:
+            raise process.ProcessFailed(done)  # it ends with 1 for an object it lacks, too
         tree, *rest = done.text.split("\0")
         return MergeResult(tree, parse_unmerged(rest))
 
