@@ -8,7 +8,7 @@ import pytest
 from test_csource import HEADER, KCONFIG, SOURCE
 from test_csource import locate as locate_by_layout
 
-from backport.readers.cparse import enclosing, errors, locate, outline, plain
+from backport.readers.cparse import enclosing, errors, holders, locate, outline, plain
 from backport.values.csource import laid_out, split_text
 
 # Nothing in here is laid out as the kernel does it.
@@ -511,3 +511,11 @@ def test_names_stay_what_they_are():
 def test_errors_are_counted():
     assert errors([]) == 0
     assert errors(lines("int f(void)\n{\n\tif (a) {\n}\n")) > 0
+
+
+def test_each_line_has_the_holder_that_is_told_of_it_alone():
+    text = lines(
+        "int dock;\n\nint berth(void)\n{\n\treturn 1;\n}\n\nstruct pier {\n\tint deep;\n};\n"
+    )
+    assert holders(text) == [enclosing(text, number) for number in range(len(text))]
+    assert set(holders(text)) == {"", "berth", "pier"}

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from backport.readers.cparse import outline
+from backport.readers.cparse import holders
 from backport.values.csource import Lines
 from backport.values.rule import LineDelta, add_deltas, line_delta
 
@@ -80,10 +80,7 @@ def misplaced(sides: Sides, placed: Collection[str]) -> list[Unaccounted]:
 
 
 def _by_home(lines: Lines) -> Counter[tuple[str, str]]:
-    homes = [""] * len(lines)
-    for item in outline(lines):
-        homes[slice(*item.span)] = [item.name] * (item.span[1] - item.span[0])
-    return Counter(zip(homes, lines, strict=True))
+    return Counter(zip(holders(lines), lines, strict=True))
 
 
 def _negated(delta: LineDelta) -> LineDelta:

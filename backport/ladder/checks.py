@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from backport.gates import form
 from backport.gates.accounting import Sides
-from backport.readers.cparse import outline
+from backport.readers.cparse import holders
 from backport.readers.identifiers import blanked
 from backport.values.csource import Lines
 from backport.values.filecase import Around, Side
@@ -58,15 +58,8 @@ def astray(sides: Sides) -> Iterator[str]:
 
 
 def _placed(lines: Lines) -> Placed:
-    homes = _homes(lines)
-    return Counter((homes[i], line) for i, line in enumerate(lines) if _NAME.search(line))
-
-
-def _homes(lines: Lines) -> list[str]:
-    homes = [""] * len(lines)
-    for item in outline(lines):
-        homes[slice(*item.span)] = [item.name] * (item.span[1] - item.span[0])
-    return homes
+    homes = zip(holders(lines), lines, strict=True)
+    return Counter((home, line) for home, line in homes if _NAME.search(line))
 
 
 def strangers(sides: Sides) -> Iterator[str]:
@@ -90,7 +83,7 @@ def _by_home(placed: Placed) -> dict[str, list[str]]:
 
 def _bodies(lines: Lines) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for home, line in zip(_homes(lines), lines, strict=True):
+    for home, line in zip(holders(lines), lines, strict=True):
         found.setdefault(home, set()).update(_NAME.findall(line))
     return found
 

@@ -97,6 +97,14 @@ def enclosing(lines: Lines, index: int) -> str:
     return ""
 
 
+def holders(lines: Lines) -> list[str]:
+    """The name of the definition that holds each line, '' at file level."""
+    found = [""] * len(lines)
+    for item in outline(lines):
+        found[slice(*item.span)] = [item.name] * (item.span[1] - item.span[0])
+    return found
+
+
 def plain(data: bytes) -> bytes:
     """Kernel C with its annotations blanked and its loops as `while`, so that a C parser follows.
 

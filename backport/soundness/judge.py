@@ -154,7 +154,7 @@ def _places(files: Sequence[_File], _: Around) -> Iterator[Finding]:
         if file.landed.case.base is None or file.landed.case.ours is None:
             continue
         homes: dict[str, set[str]] = {}
-        upstream, target = _holders(file.theirs), _holders(file.result)
+        upstream, target = cparse.holders(file.theirs), cparse.holders(file.result)
         for number in sorted(_added(file.base, file.theirs)):
             homes.setdefault(file.theirs[number - 1].strip(), set()).add(upstream[number - 1])
         defined = {one.name for one in cparse.outline(file.ours)}
@@ -167,15 +167,6 @@ def _places(files: Sequence[_File], _: Around) -> Iterator[Finding]:
                 said = f"in {here or 'no function'}; upstream has it in {there}, as the target does"
                 yield Finding(Sort.PLACE, file.path, number, here, said)
                 break  # the first line of a hunk tells of the rest
-
-
-def _holders(lines: Sequence[str]) -> list[str]:
-    """The definition that holds each line, '' at file level."""
-    found = [""] * len(lines)
-    for one in cparse.outline(lines):
-        first, last = one.span
-        found[first:last] = [one.name] * (last - first)
-    return found
 
 
 def _twice(files: Sequence[_File], _: Around) -> Iterator[Finding]:
