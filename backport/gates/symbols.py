@@ -19,11 +19,11 @@ from pathlib import PurePosixPath
 
 from backport.doors.git import Git
 from backport.gates.credit import Brought, By, Credit, credited
+from backport.gates.form import SUFFIXES
 from backport.readers.identifiers import Kind, Use, defined_in, fields_in, uses, words_of
 from backport.values.csource import split_lines
 from backport.values.errors import GateFailed
 
-SUFFIXES = (".c", ".h")
 # Code that is no part of the kernel, and text that is no code.
 _ELSEWHERE = ("Documentation", "samples", "scripts", "tools", "usr")
 _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from backport.gates.form import SUFFIXES
 from backport.replay.evaluate import Evaluation
 from backport.replay.replay import LADDER, FileResult, Landing, Match, PairResult
 from backport.soundness.findings import Verdict
-
-SUFFIXES = (".c", ".h")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from backport.gates.form import SUFFIXES
 from backport.readers import cparse
 from backport.readers.identifiers import Kind, Use, blanked, uses
 from backport.soundness.calls import arities
@@ -18,7 +19,6 @@ from backport.values.csource import split_lines
 from backport.values.filecase import Around, Side
 from backport.values.linediff import deltas
 
-_SUFFIXES = (".c", ".h")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -65,7 +65,7 @@ class _File:
 
 def judge(files: Files, around: Around) -> Judged:
     """Every finding on a pick; files that are no C are left to whoever builds them."""
-    code = [_File(one) for one in files if one.case.path.endswith(_SUFFIXES)]
+    code = [_File(one) for one in files if one.case.path.endswith(SUFFIXES)]
     looks: tuple[Callable[[Sequence[_File], Around], Iterator[Finding]], ...] = (
         _names,
         _locals,
