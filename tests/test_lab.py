@@ -9,7 +9,8 @@ import fake_qemu
 import pytest
 
 from backport.doors.ether import ethernet
-from backport.guests.lab import LabKernel, Member, Payload, demand_whole, hear
+from backport.guests.initramfs import Payload
+from backport.guests.lab import LabKernel, Member, demand_whole, hear
 from backport.guests.parsers.steps import UNREPORTED, read_steps
 from backport.guests.parsers.tree import Ended
 from backport.guests.runners import BootRequest

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from backport.doors import files
@@ -41,15 +41,16 @@ MODULE_ENDINGS = (".ko", ".ko.xz", ".ko.gz", ".ko.zst")
 
 
 @dataclass(frozen=True)
-class Extra:
-    """Programs and files by their path in the guest, and commands to run as suites, by name.
+class Payload:
+    """What a laboratory's guest is given beside init, a shell, busybox's applets, `ip` and `tc`.
 
-    Programs bring the libraries that they name; files are copied as they are.
+    `commands` run as suites in their order, by name; their words must need no quotes. `programs`
+    (executable, with the libraries that they name) and `files` are by their path in the guest.
     """
 
-    programs: Mapping[str, Path]
-    files: Mapping[str, bytes]
-    commands: Mapping[str, str]
+    commands: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class InitramfsRequest:
     that package was extracted (the host's, `/`, is too old for netkit on Debian 12). `modules` are
     loaded before the suites, with what they depend on, from `module_root` (`…/lib/modules/<ver>`).
     `links` are kinds of device of which the guest says whether the kernel has them, `checks` are
-    suites of our own that run behind the others. `extra` is what a laboratory brings along.
+    suites of our own that run behind the others. `payload` is what a laboratory brings along.
     """
 
     program: Path | None
@@ -72,7 +73,7 @@ class InitramfsRequest:
     links: tuple[str, ...] = ()
     host: Path = Path("/")
     checks: tuple[Checks, ...] = ()
-    extra: Extra | None = None
+    payload: Payload = field(default_factory=Payload)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _suites_text(request: InitramfsRequest) -> str:
             raise UsageError(
                 f"suite {name!r}: {'no cases' if not cases else f'bad name {bad[0]!r}'}"
             )
-    ours = request.extra.commands.items() if request.extra else ()
+    ours = request.payload.commands.items()
     for name, command in ours:
         # init splits at blanks, and the parser knows a suite by its name.
         if not name.replace("_", "").isalnum() or not command.split() or "\n" in command:
@@ -158,12 +159,12 @@ def _programs(request: InitramfsRequest) -> Iterator[cpio.Node]:
     yield cpio.regular("lib/libstdbuf.so", stdbuf.read_bytes())
     for name, path in tools.items():
         yield cpio.regular(f"sbin/{name}", path.read_bytes(), executable=True)
-    extra = request.extra or Extra({}, {}, {})
-    for where, path in extra.programs.items():
+    payload = request.payload
+    for where, path in payload.programs.items():
         yield cpio.regular(where, path.read_bytes(), executable=True)
-    yield from (cpio.regular(where, data) for where, data in extra.files.items())
+    yield from (cpio.regular(where, data) for where, data in payload.files.items())
     tested = () if request.program is None else (request.program,)
-    dynamic = (dash, chrt, stdbuf, *tested, *tools.values(), *extra.programs.values())
+    dynamic = (dash, chrt, stdbuf, *tested, *tools.values(), *payload.programs.values())
     for where, path in libraries(dynamic, request.host).items():
         yield cpio.regular(where, path.read_bytes(), executable=True)
 

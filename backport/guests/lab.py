@@ -9,13 +9,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from backport.doors.cache import Cache
 from backport.doors.ether import ethernet
 from backport.guests.guest import check_kernel
-from backport.guests.initramfs import Extra, InitramfsRequest, build_initramfs
+from backport.guests.initramfs import InitramfsRequest, Payload, build_initramfs
 from backport.guests.parsers import console, splats
 from backport.guests.parsers.steps import Step, Steps, read_steps
 from backport.guests.parsers.tree import Ended, Splat
@@ -23,19 +23,6 @@ from backport.guests.runners import RUNNERS, BootRequest
 from backport.guests.runners.base import OnLine, Runner, ignore
 from backport.guests.runners.qemu import COUNTED
 from backport.values.errors import GuestLost, UsageError
-
-
-@dataclass(frozen=True)
-class Payload:
-    """What a guest is given beside init, a shell, busybox's applets, `ip` and `tc`.
-
-    `commands` run in their order, by name; their words must need no quotes. `programs` (executable,
-    with their libraries) and `files` are by their path in the guest.
-    """
-
-    commands: Mapping[str, str]
-    programs: Mapping[str, Path] = field(default_factory=dict)
-    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,11 +101,18 @@ def _boot(  # noqa: PLR0917 (a guest, what it is made of, and how it is run)
     devices: tuple[str, ...],
     on_line: OnLine,
 ) -> Heard:
-    kernel, payload = member.kernel, member.payload
+    kernel = member.kernel
     check_kernel(kernel.image)
-    extra = Extra(payload.programs, payload.files, payload.commands)
     image = build_initramfs(
-        InitramfsRequest(None, {}, iproute2, cache, kernel.modules, kernel.module_root, extra=extra)
+        InitramfsRequest(
+            None,
+            {},
+            iproute2,
+            cache,
+            kernel.modules,
+            kernel.module_root,
+            payload=member.payload,
+        )
     )
     request = BootRequest(
         kernel.image,

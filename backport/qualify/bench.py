@@ -16,7 +16,8 @@ from statistics import median
 from backport.doors.cache import Cache
 from backport.guests import lab
 from backport.guests.checks import Checks
-from backport.guests.lab import Heard, LabKernel, Member, Payload
+from backport.guests.initramfs import Payload
+from backport.guests.lab import Heard, LabKernel, Member
 from backport.guests.parsers.steps import Step
 from backport.values.errors import TestsFailed, UsageError
 from backport.values.events import Emit, Progress, StageFinished, StageStarted

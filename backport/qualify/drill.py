@@ -13,7 +13,8 @@ from pathlib import Path
 
 from backport.doors.cache import Cache
 from backport.guests import lab
-from backport.guests.lab import Heard, LabKernel, Member, Payload
+from backport.guests.initramfs import Payload
+from backport.guests.lab import Heard, LabKernel, Member
 from backport.guests.parsers.steps import Step, Steps
 from backport.values.errors import TestsFailed
 from backport.values.events import Emit, StageFinished, StageStarted

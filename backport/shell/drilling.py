@@ -15,7 +15,7 @@ from pathlib import Path
 from backport.doors import files, process
 from backport.doors.cache import Cache
 from backport.guests import packaged
-from backport.guests.lab import Payload
+from backport.guests.initramfs import Payload
 from backport.qualify import drill
 from backport.qualify.drill import Defect, DrillRequest, DrillResult
 from backport.shell import qualifying
