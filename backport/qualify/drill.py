@@ -16,7 +16,6 @@ from backport.guests import lab
 from backport.guests.initramfs import Payload
 from backport.guests.lab import Heard, LabKernel, Member
 from backport.guests.parsers.steps import Step, Steps
-from backport.values.errors import TestsFailed
 from backport.values.events import Emit, StageFinished, StageStarted
 
 STAGE = "drill"
@@ -133,10 +132,3 @@ def _failures(drills: Sequence[Drill], expected: Sequence[str]) -> Iterator[str]
             yield f"{one.name}: {one.lost} of {one.sent} lost, {one.leaks} left: {one.detail}"
     if not expected:
         yield "the script has no drill"
-
-
-def demand_held(result: DrillResult) -> None:
-    """Raise `TestsFailed` for a drill that failed."""
-    if result.failures:
-        lines = "\n".join(f"  {line}" for line in result.failures)
-        raise TestsFailed(f"drill: {len(result.failures)} not as expected\n{lines}")

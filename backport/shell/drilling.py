@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import json
 import marshal
 import shutil
 import zipfile
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
-from backport.doors import files, process
+from backport.doors import process
 from backport.doors.cache import Cache
 from backport.guests import packaged
 from backport.guests.initramfs import Payload
@@ -54,8 +52,7 @@ def run_drill(options: Options, defect: Defect, cache: Cache, emit: Emit) -> Dri
         ground.folder / "logs" / "drill.log",
     )
     result = drill.run_drills(request, emit)
-    text = json.dumps(asdict(result), indent=1, ensure_ascii=False)
-    files.write(ground.folder / "drill.json", text.encode() + b"\n")
+    ground.keep(drill.STAGE, result)
     return result
 
 

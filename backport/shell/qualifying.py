@@ -18,6 +18,7 @@ from backport.guests.lab import LabKernel
 from backport.output.benchview import bench_page
 from backport.qualify import bench
 from backport.qualify.bench import BenchRequest, BenchResult
+from backport.qualify.drill import DrillResult
 from backport.readers.manifest import find_data_root, read_target, series_path, target_path
 from backport.shell.pipeline import Ended, execute
 from backport.sources.archive import Archive
@@ -41,6 +42,11 @@ class Ground:
     iproute2: Path
     cache: Cache
     data: Path
+
+    def keep(self, scenario: str, result: BenchResult | DrillResult) -> None:
+        """Write what came of a scenario into the run's folder, as `<scenario>.json`."""
+        text = json.dumps(asdict(result), indent=1, ensure_ascii=False)
+        files.write(self.folder / f"{scenario}.json", text.encode() + b"\n")
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,7 @@ def run_bench(order: BenchOrder, cache: Cache, emit: Emit) -> BenchResult:
         result = replace(result, failures=(*result.failures, *more))
     result = replace(result, seconds=round(time.monotonic() - start, 1))
     emit(bench.finished(result, result.seconds))
-    text = json.dumps(asdict(result), indent=1, ensure_ascii=False)
-    files.write(ground.folder / "bench.json", text.encode() + b"\n")
+    ground.keep(bench.STAGE, result)
     files.write(ground.folder / "bench.html", bench_page(result).encode())
     if order.save is not None:
         kept = bench.baseline_of(result, ground.kernel.label)
