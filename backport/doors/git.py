@@ -296,15 +296,22 @@ class Git:
         sides = [Unmerged(c.path, c.old, here.get(c.path), c.new) for c in changes]
         return [u for u in sides if u.ours is None or u.theirs is None]
 
-    def _merge(self, base: str, ours: str, theirs: str) -> MergeResult:
-        """git 2.39 has no --merge-base: three throw-away commits say which tree is the base.
+    def merge_sides(self, base: str, ours: str, theirs: str) -> tuple[str, str]:
+        """Two throw-away commits whose merge base has the tree `base`.
 
-        The markers are longer than any line of text that looks like one, such as a heading's.
+        That is how `git merge-tree` is told of it: git 2.39 has no --merge-base.
         """
         who = Person("merge", "merge@localhost", "0 +0000")
         root = self.commit_tree(base, [], "base", who, who)
         left = self.commit_tree(ours, [root], "ours", who, who)
-        right = self.commit_tree(theirs, [root], "theirs", who, who)
+        return left, self.commit_tree(theirs, [root], "theirs", who, who)
+
+    def _merge(self, base: str, ours: str, theirs: str) -> MergeResult:
+        """Merge whole trees.
+
+        The markers are longer than any line of text that looks like one, such as a heading's.
+        """
+        left, right = self.merge_sides(base, ours, theirs)
         with tempfile.NamedTemporaryFile("w", prefix="backport-attributes-") as attributes:
             attributes.write(f"* conflict-marker-size={MARKER_SIZE}\n")
             attributes.flush()

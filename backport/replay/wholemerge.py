@@ -12,7 +12,6 @@ from backport.doors.git import Git
 from backport.doors.odb import Odb
 from backport.doors.process import ProcessFailed
 from backport.replay.pairs import Pair
-from backport.values.commit import Person
 
 _AT_MOST = 40  # picks that it is timed on, evenly spread
 
@@ -32,15 +31,11 @@ def whole_merges(repo: Path, pairs: Sequence[Pair]) -> tuple[float, ...]:
 
 
 def _timed(git: Git, odb: Odb, pair: Pair) -> float:
-    who = Person("merge", "merge@localhost", "0 +0000")
     before, target = (odb.parents(sha)[0] for sha in (pair.upstream, pair.backport))
-    root = git.commit_tree(odb.tree(before), [], "base", who, who)
-    ours, theirs = (
-        git.commit_tree(odb.tree(sha), [root], "side", who, who) for sha in (target, pair.upstream)
-    )
+    sides = git.merge_sides(*(odb.tree(sha) for sha in (before, target, pair.upstream)))
     config = ("-c", "merge.renames=true")
     start = time.perf_counter()
-    argv = ("merge-tree", "--write-tree", "--no-messages", ours, theirs)
+    argv = ("merge-tree", "--write-tree", "--no-messages", *sides)
     done = git.run(*config, *argv, check=False)
     took = (time.perf_counter() - start) * 1e3
     if not done.stdout:  # a commit it does not know ends with 1, as a conflict does
