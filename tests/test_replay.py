@@ -231,10 +231,10 @@ def test_the_figures_are_those_of_the_results(story):
 
 def test_the_timed_peer_is_a_merge_that_happens(story, monkeypatch):
     pairs = pairs_of(story)
-    assert len(whole_merges(story.path, pairs)) == len(pairs)
+    assert len(whole_merges(story.git, Odb(story.path), pairs)) == len(pairs)
     monkeypatch.setattr(Git, "init_bare", without_merge_tree)
     with pytest.raises(ProcessFailed, match="merge-tree"):
-        whole_merges(story.path, pairs)
+        whole_merges(story.git, Odb(story.path), pairs)
 
 
 _INIT = Git.init_bare

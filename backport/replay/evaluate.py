@@ -23,15 +23,8 @@ from backport.values.events import Emit, Progress, StageFinished, StageStarted
 
 STAGE = "eval"
 _AT_ONCE = 25  # pairs that a worker takes; they are neighbours in time, so their trees are alike
-_ENGINE = (
-    "ladder",
-    "soundness",
-    "replay",
-    "picking",
-    "gates",
-    "readers",
-    "values",
-)  # rooms that can change an answer
+# Rooms that can change an answer.
+_ENGINE = ("ladder", "soundness", "replay", "picking", "gates", "readers", "values")
 
 
 @dataclass(frozen=True)
@@ -69,8 +62,10 @@ def evaluate(request: Request, cache: Path, emit: Emit) -> Evaluation:
     done = dict(_kept(file))
     emit(StageStarted(STAGE, f"{len(pairs)} backports of {request.repo}"))
     open_ = [pair for pair in pairs if pair.key not in done]
-    done |= _replayed(request, open_, file, emit)
-    whole = whole_merges(request.repo, pairs)
+    if open_:
+        everything = find_pairs(git, odb, Selection(pattern=request.wanted.pattern))
+        done |= _replayed(request, open_, siblings(everything), file, emit)
+    whole = whole_merges(git, odb, pairs)
     memory = max(resource.getrusage(who).ru_maxrss for who in _WHO)
     seconds = time.monotonic() - start
     detail = f"{len(open_)} replayed, {len(pairs) - len(open_)} known"
@@ -106,13 +101,12 @@ def _work(pairs: Sequence[Pair]) -> list[PairResult]:
 
 
 def _replayed(
-    request: Request, pairs: Sequence[Pair], file: Path, emit: Emit
+    request: Request,
+    pairs: Sequence[Pair],
+    known: Mapping[str, Sequence[Pair]],
+    file: Path,
+    emit: Emit,
 ) -> dict[str, PairResult]:
-    if not pairs:
-        return {}
-    git, odb = Git(request.repo), Odb(request.repo)
-    everything = find_pairs(git, odb, Selection(pattern=request.wanted.pattern))
-    known = siblings(everything)
     found: dict[str, PairResult] = {}
     file.parent.mkdir(parents=True, exist_ok=True)
     jobs = request.jobs or os.cpu_count() or 1

@@ -156,12 +156,10 @@ class Replayer:
         self, pair: Pair, file: _Plain, trees: Trees, human: bytes | None
     ) -> Iterator[tuple[str, Answer]]:
         case = self._case(file)
-        for name, siblings in ((LADDER, []), (SIBLINGS, self._before(pair, case.path))):
-            start = time.perf_counter()
-            found = climb(case, trees, siblings)
-            ms = (time.perf_counter() - start) * 1e3
-            match = compared(found.text, human) if found else Match.UNRESOLVED
-            yield name, Answer(match, ms, found.step if found else "")
+        alone = _climbed(case, trees, [], human)
+        siblings = self._before(pair, case.path)
+        yield LADDER, alone
+        yield SIBLINGS, _climbed(case, trees, siblings, human) if siblings else alone
         for name, peer in self._peers.items():
             start = time.perf_counter()
             given = peer(case)
@@ -178,6 +176,16 @@ class Replayer:
                 if before is not None and after is not None:
                     found.append(Sibling(other.backport, before, after))
         return found
+
+
+def _climbed(
+    case: FileCase, trees: Trees, siblings: Sequence[Sibling], human: bytes | None
+) -> Answer:
+    start = time.perf_counter()
+    found = climb(case, trees, siblings)
+    ms = (time.perf_counter() - start) * 1e3
+    match = compared(found.text, human) if found else Match.UNRESOLVED
+    return Answer(match, ms, found.step if found else "")
 
 
 def compared(data: bytes | None, human: bytes | None) -> Match:

@@ -16,16 +16,15 @@ from backport.replay.pairs import Pair
 _AT_MOST = 40  # picks that it is timed on, evenly spread
 
 
-def whole_merges(repo: Path, pairs: Sequence[Pair]) -> tuple[float, ...]:
+def whole_merges(source: Git, odb: Odb, pairs: Sequence[Pair]) -> tuple[float, ...]:
     """Milliseconds of `git merge-tree` for picks of these pairs, renames looked for as git does.
 
     The repository is not written to: what the merges make goes to one that is thrown away.
     """
-    odb = Odb(repo)
     step = max(1, len(pairs) // _AT_MOST)
     with tempfile.TemporaryDirectory(prefix="backport-merges-") as folder:
         git = Git.init_bare(Path(folder))
-        objects = Git(repo).path.absolute() / "objects"
+        objects = source.path.absolute() / "objects"
         files.write(git.path / "objects/info/alternates", f"{objects}\n".encode())
         return tuple(_timed(git, odb, pair) for pair in pairs[::step][:_AT_MOST])
 
