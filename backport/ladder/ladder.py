@@ -7,13 +7,13 @@ that looks right costs more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from backport.gates.accounting import Sides
 from backport.ladder.checks import objections
-from backport.ladder.functions import by_definitions
+from backport.ladder.functions import Merge, by_definitions
 from backport.ladder.merge3 import merge3
 from backport.ladder.moved import place
 from backport.ladder.regions import by_regions, comment, placed, words
@@ -21,18 +21,15 @@ from backport.ladder.renames import renamed, renames
 from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
 
-Merge = Callable[[Lines, Lines, Lines], list[str] | None]
-
 APPLIED, SIBLING = "applied", "sibling"
+_PLACED = partial(by_regions, settlers=(words, comment, placed))
 # The merges, by name: each takes base, ours, theirs. One that decides less comes first.
 MERGES: dict[str, Merge] = {
     "lines": merge3,
     "words": partial(by_regions, settlers=(words,)),
     "comments": partial(by_regions, settlers=(words, comment)),
-    "placed": partial(by_regions, settlers=(words, comment, placed)),
-    "definitions": partial(
-        by_definitions, merge=partial(by_regions, settlers=(words, comment, placed))
-    ),
+    "placed": _PLACED,
+    "definitions": partial(by_definitions, merge=_PLACED),
 }
 STEPS = (APPLIED, SIBLING, *MERGES)
 

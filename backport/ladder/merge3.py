@@ -30,27 +30,22 @@ class Clash:
 def merge3(
     base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], *, apart: bool = False
 ) -> list[str] | None:
-    """Both sides' changes to the base, or None where they meet.
+    """Both sides' changes to the base, or None where they meet."""
+    first, *rest = segments(base, ours, theirs, apart=apart)
+    return None if rest or isinstance(first, Region) else list(first)
+
+
+def segments(
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], *, apart: bool = True
+) -> list[Segment]:
+    """The merge, with a region wherever both sides changed the same items.
 
     With `apart` changes that touch each other meet, too, as git has it.
     """
-    out: list[str] = []
-    at = 0
-    for clash in clashes(base, ours, theirs, apart=apart):
-        settled = clash.settled
-        if settled is None:
-            return None
-        out += [*base[at : clash.start], *settled]
-        at = clash.end
-    return [*out, *base[at:]]
-
-
-def segments(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> list[Segment]:
-    """The merge by lines, with a region wherever both sides changed the same or touching lines."""
     out: list[Segment] = []
     clean: list[str] = []
     at = 0
-    for clash in clashes(base, ours, theirs, apart=True):
+    for clash in clashes(base, ours, theirs, apart=apart):
         clean += base[at : clash.start]
         at = clash.end
         settled = clash.settled

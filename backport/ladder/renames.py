@@ -92,13 +92,12 @@ def _alike(
     """Names that were renamed as others in the file were: a prefix or a suffix went or changed."""
     guesses: defaultdict[str, list[str]] = defaultdict(list)
     for old, new in found.items():
-        cut = _cut(old, new)
+        head, tail = _cut(old, new)
         for name in open_:
-            for head, tail in (cut,):
-                if head and name.startswith(head[0]) and name != head[0]:
-                    guesses[name].append(head[1] + name[len(head[0]) :])
-                if tail and name.endswith(tail[0]) and name != tail[0]:
-                    guesses[name].append(name[: -len(tail[0])] + tail[1])
+            if head and name.startswith(head[0]) and name != head[0]:
+                guesses[name].append(head[1] + name[len(head[0]) :])
+            if tail and name.endswith(tail[0]) and name != tail[0]:
+                guesses[name].append(name[: -len(tail[0])] + tail[1])
     wanted = {guess for some in guesses.values() for guess in some}
     there = known(wanted) | (wanted & set(here))
     return {
