@@ -116,6 +116,9 @@ def test_a_walk_with_the_keyboard_alone(opened):
     press(page, "n", "y")
     assert here(page) == [ONE, "note"]
     assert js(page, "location.hash").startswith(f"#{ONE}/net/core/dock.c/")
+    late = "new HashChangeEvent('hashchange', {newURL: location.href.replace(/#.*/, '#commits')})"
+    js(page, f"window.dispatchEvent({late})")
+    assert here(page) == [ONE, "note"]
     press(page, "j", "o")
     before = js(page, "document.activeElement.parentElement.open")
     press(page, "o")
