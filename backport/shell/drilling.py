@@ -39,16 +39,20 @@ PROGRAMS = (
 
 
 def run_drill(options: Options, defect: Defect, cache: Cache, emit: Emit) -> DrillResult:
-    """Drill; leaves `drill.json` in the run's folder."""
+    """Build and drill."""
     process.require(PROGRAMS)
-    ground = qualifying.prepare(options, cache, emit)
+    return drill_on(qualifying.prepare(options, cache, emit), defect, emit)
+
+
+def drill_on(ground: Ground, defect: Defect, emit: Emit) -> DrillResult:
+    """Drill; leaves `drill.json` in the run's folder."""
     script = (ground.data / "qemu" / "drill").read_text(encoding="utf-8")
     request = DrillRequest(
         ground.kernel,
         _payload(ground, script, defect, emit),
         drill.drills_of(script),
         ground.iproute2,
-        cache,
+        ground.cache,
         ground.folder / "logs" / "drill.log",
     )
     result = drill.run_drills(request, emit)

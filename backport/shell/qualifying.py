@@ -101,14 +101,19 @@ def program(ground: Ground, name: str, emit: Emit) -> Checks:
 
 
 def run_bench(order: BenchOrder, cache: Cache, emit: Emit) -> BenchResult:
+    """Build and measure."""
+    _baseline(order.baseline)  # a bad file is told before minutes are spent
+    return measure(order, prepare(order.options, cache, emit), emit)
+
+
+def measure(order: BenchOrder, ground: Ground, emit: Emit) -> BenchResult:
     """Measure; leaves `bench.json` and `bench.html` in the run's folder."""
-    known = _baseline(order.baseline)  # a bad file is told before minutes are spent
-    ground = prepare(order.options, cache, emit)
+    known = _baseline(order.baseline)
     request = BenchRequest(
         (ground.kernel, ground.control),
         program(ground, f"bench_{order.options.series}", emit),
         ground.iproute2,
-        cache,
+        ground.cache,
         ground.folder / "logs",
         boots=1 if order.quick else 2,
         quick=order.quick,
