@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "compat": compat.compat,
     "bench": qualify.bench,
     "drill": qualify.drill,
+    "qualify": qualify.qualify,
     "bundle": evidence.bundle_,
     "verify": evidence.verify_,
     "learn": learn.learn_,

@@ -8,6 +8,7 @@ import marshal
 import shutil
 import zipfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 from backport.doors import process
@@ -56,7 +57,7 @@ def drill_on(ground: Ground, defect: Defect, emit: Emit) -> DrillResult:
         ground.folder / "logs" / "drill.log",
     )
     result = drill.run_drills(request, emit)
-    ground.keep(drill.STAGE, result)
+    ground.keep(drill.STAGE, asdict(result))
     return result
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from backport.doors import files
+from backport.doors import files, rundir
 from backport.doors.cache import Cache
 from backport.doors.store import Store
 from backport.gates.uapi import read_uapi
@@ -18,7 +18,6 @@ from backport.guests.lab import LabKernel
 from backport.output.benchview import bench_page
 from backport.qualify import bench
 from backport.qualify.bench import BenchRequest, BenchResult
-from backport.qualify.drill import DrillResult
 from backport.readers.manifest import find_data_root, read_target, series_path, target_path
 from backport.shell.pipeline import Ended, execute
 from backport.sources.archive import Archive
@@ -35,6 +34,7 @@ CONTROL_MODULES = ("veth", "dummy", "virtio_net", "8021q", "sch_ingress", "cls_b
 class Ground:
     """What every scenario stands on: `folder` is the run's, `kernel` the one that was built."""
 
+    options: Options
     run: Ended
     folder: Path
     kernel: LabKernel
@@ -43,10 +43,21 @@ class Ground:
     cache: Cache
     data: Path
 
-    def keep(self, scenario: str, result: BenchResult | DrillResult) -> None:
-        """Write what came of a scenario into the run's folder, as `<scenario>.json`."""
-        text = json.dumps(asdict(result), indent=1, ensure_ascii=False)
-        files.write(self.folder / f"{scenario}.json", text.encode() + b"\n")
+    def keep(self, scenario: str, result: Mapping[str, object], page: str = "") -> None:
+        """Write what came of a scenario into the run's folder, as `<scenario>.json` and `.html`.
+
+        The run's record lists them as artifacts, so that its bundle has them.
+        """
+        text = json.dumps(result, indent=1, ensure_ascii=False)
+        kept = {scenario: (f"{scenario}.json", f"{text}\n")}
+        if page:
+            kept[f"{scenario}-page"] = (f"{scenario}.html", page)
+        for name, content in kept.values():
+            files.write(self.folder / name, content.encode())
+        record = rundir.load(self.folder).record
+        names = {key: name for key, (name, _) in kept.items()}
+        record = replace(record, artifacts={**record.artifacts, **names})
+        rundir.write_record(self.folder, record)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ def prepare(options: Options, cache: Cache, emit: Emit) -> Ground:
     tools = packaged.iproute2(archive, cache, emit)
     found = packaged.kernel(archive, controls[0].package, controls[0].suites, cache, emit)
     return Ground(
+        options,
         run,
         run.folder,
         LabKernel(options.target, (run.folder / run.record.build.image).resolve()),
@@ -125,8 +137,7 @@ def measure(order: BenchOrder, ground: Ground, emit: Emit) -> BenchResult:
         result = replace(result, failures=(*result.failures, *more))
     result = replace(result, seconds=round(time.monotonic() - start, 1))
     emit(bench.finished(result, result.seconds))
-    ground.keep(bench.STAGE, result)
-    files.write(ground.folder / "bench.html", bench_page(result).encode())
+    ground.keep(bench.STAGE, asdict(result), bench_page(result))
     if order.save is not None:
         kept = bench.baseline_of(result, ground.kernel.label)
         files.write(order.save, json.dumps(kept, indent=1).encode() + b"\n")

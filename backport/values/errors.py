@@ -89,7 +89,7 @@ class BuildFailed(GateFailed):
 class TestsFailed(BackportError):
     """The guest ran and a selftest failed."""
 
-    __test__ = False  # pytest takes the name for a test's
+    __test__ = False  # the name is taken for a test's otherwise
     exit_code = Exit.TESTS_FAILED
 
 

@@ -11,10 +11,12 @@ import typer
 from backport.doors.cache import Cache
 from backport.output.benchview import bench_text
 from backport.output.drillview import drill_text
+from backport.output.qualifyview import qualify_text
 from backport.qualify import bench as measure
+from backport.qualify import whole
 from backport.qualify.drill import STAGE, Defect
 from backport.qualify.verdict import demand_none
-from backport.shell import drilling, qualifying
+from backport.shell import drilling, qualification, qualifying
 from backport.shell.commands import common
 from backport.shell.commands.common import located, say, say_json
 from backport.shell.console import ConsoleRenderer
@@ -25,6 +27,7 @@ Baseline = Annotated[str, typer.Option(help="A file of --save-baseline to compar
 Bound = Annotated[float, typer.Option(help="Percent over the baseline, at most.", min=0.0)]
 Save = Annotated[str, typer.Option("--save-baseline", help="Keep the figures in a file.")]
 
+Shorter = Annotated[bool, typer.Option("--quick", help="The short form of each scenario.")]
 Seed = Annotated[Defect, typer.Option("--seed-defect", help="An agent that must be caught.")]
 
 
@@ -75,3 +78,23 @@ def drill(
     else:
         say(drill_text(result))
     demand_none(STAGE, result.failures)
+
+
+def qualify(
+    series: common.Series,
+    target: common.Target = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    quick: Shorter = False,
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Play every scenario of a fleet on one build; exit 1 or 5 for what does not hold."""
+    options = located(Options(series, target, Until.BUILD, base, rev))
+    with ConsoleRenderer(quiet=quiet) as emit:
+        result = qualification.run_qualification(options, quick, Cache.default(), emit)
+    if json:
+        say_json(asdict(result))
+    else:
+        say(qualify_text(result))
+    whole.demand_held(result)

@@ -1,0 +1,59 @@
+"""All scenarios of a target on one build of it, in one run's folder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from backport.doors.cache import Cache
+from backport.output.benchview import bench_text
+from backport.output.drillview import drill_text
+from backport.output.qualifyview import qualify_page
+from backport.qualify import whole
+from backport.qualify.drill import Defect
+from backport.qualify.whole import Findings, Qualification, Scenario
+from backport.shell import drilling, qualifying
+from backport.shell.qualifying import BenchOrder, Ground
+from backport.values.events import Emit
+from backport.values.options import Options
+
+
+@dataclass(frozen=True)
+class Part:
+    """A scenario as the registry has it; `play` is asked on a ground, quickly or in full."""
+
+    name: str
+    title: str
+    play: Callable[[Ground, bool, Emit], Findings]
+
+
+def _bench(ground: Ground, quick: bool, emit: Emit) -> Findings:
+    result = qualifying.measure(BenchOrder(ground.options, quick), ground, emit)
+    return Findings(result.failures, bench_text(result))
+
+
+def _drill(ground: Ground, _quick: bool, emit: Emit) -> Findings:
+    result = drilling.drill_on(ground, Defect.NONE, emit)
+    return Findings(result.failures, drill_text(result))
+
+
+PARTS = (
+    Part("bench", "what a packet costs, beside veth and the donor's kernel", _bench),
+    Part("drill", "failures, and an agent that falls back", _drill),
+)
+
+
+def run_qualification(options: Options, quick: bool, cache: Cache, emit: Emit) -> Qualification:
+    """Build, play all parts; leaves `qualify.json` and `qualify.html` in the run's folder.
+
+    Raises whatever ends the build; what ends a part is that part's outcome.
+    """
+    ground = qualifying.prepare(options, cache, emit)
+    scenarios = [
+        Scenario(part.name, part.title, functools.partial(part.play, ground, quick, emit))
+        for part in PARTS
+    ]
+    result = whole.qualify(ground.kernel.label, scenarios, emit, quick=quick)
+    ground.keep(whole.STAGE, asdict(result), qualify_page(result))
+    return result
