@@ -12,6 +12,7 @@ from backport.doors.git import Git
 from backport.doors.odb import Odb
 from backport.doors.process import ProcessFailed
 from backport.output.evalview import eval_json, eval_text, summary
+from backport.replay import around
 from backport.replay import evaluate as evaluating
 from backport.replay.evaluate import Request, evaluate
 from backport.replay.pairs import Selection, find_pairs, siblings
@@ -156,6 +157,19 @@ def test_an_earlier_backport_to_another_branch_helps_and_a_later_one_does_not(st
     assert (after.match, after.step) == (Match.IDENTICAL, "sibling")
 
 
+def test_words_carried_from_tree_to_tree_are_those_of_each(story, monkeypatch):
+    odb = Odb(story.path)
+    commits = [sha for pair in pairs_of(story) for sha in (pair.upstream, pair.backport)]
+    trees = [odb.tree(sha) for sha in commits]
+    asked = {"lock", "log", "pier", "berth", "nowhere"}
+    fresh = {tree: around.Words(odb).known(tree, asked) for tree in trees}
+    assert len(set(fresh.values())) > 2
+    for kept in (1, 2, 6):
+        monkeypatch.setattr(around, "_KEPT", kept)
+        words = around.Words(odb)
+        assert [words.known(tree, asked) for tree in trees * 2] == [fresh[t] for t in trees * 2]
+
+
 @pytest.mark.parametrize(
     ("data", "human", "match"),
     [
@@ -186,6 +200,8 @@ def test_a_killed_run_goes_on_and_a_whole_one_is_not_repeated(story, tmp_path):
     (file,) = (tmp_path / "eval").iterdir()
     lines = file.read_text().splitlines(keepends=True)
     assert len(lines) == 4  # the first ends what a kill may have cut off
+    assert [one.done for one in first.held] == [3, 3, 3]  # one worker took all at once
+    assert all(one.workers > 1024 and one.own > 1024 for one in first.held)
     file.write_text("".join(lines[:2]) + lines[2][:20])  # as a kill leaves it
     again = evaluate(request, tmp_path, silent)
     assert [(r.pair, r.files[0].landing) for r in again.results] == [
@@ -220,13 +236,20 @@ def test_the_command_prints_a_table_and_an_object(story, tmp_path, monkeypatch, 
 
 def test_the_figures_are_those_of_the_results(story):
     results = tuple(replayed(story, name) for name in ("clean", "near", "clash"))
-    found = evaluating.Evaluation(results, (40.0, 60.0), 2048, 1.0)
+    held = (evaluating.Held(1, 3072, 1024), evaluating.Held(3, 4096, 2048))
+    found = evaluating.Evaluation(results, (40.0, 60.0), 2048, 1.0, held)
     of = summary(found)
     assert (of.alike.picks, of.alike.flagged, of.unlike.picks) == (1, 0, 0)
     row = next(row for row in of.rows if row.name == LADDER)
     assert (row.files, row.share(Match.IDENTICAL), row.precision) == (2, 0.5, 1.0)
     assert eval_json(found)["whole_merge_ms"] == 50.0
-    assert "a process came to 2 MiB" in eval_text(found)
+    text = eval_text(found)
+    assert "a process came to 2 MiB" in text
+    assert "after 1 backports 3 MiB, 1 MiB; after 3 backports 4 MiB, 2 MiB" in text
+    assert eval_json(found)["held_kib"] == [
+        {"done": 1, "workers": 3072, "own": 1024},
+        {"done": 3, "workers": 4096, "own": 2048},
+    ]
 
 
 def test_the_timed_peer_is_a_merge_that_happens(story, monkeypatch):

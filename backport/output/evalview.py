@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 
 from backport.gates.form import SUFFIXES
-from backport.replay.evaluate import Evaluation
+from backport.replay.evaluate import Evaluation, Held
 from backport.replay.replay import LADDER, FileResult, Landing, Match, PairResult
 from backport.soundness.findings import Verdict
 
@@ -61,6 +61,7 @@ class Summary:
     whole_ms: float
     memory: int
     seconds: float
+    held: tuple[Held, ...]
 
 
 def summary(found: Evaluation) -> Summary:
@@ -86,6 +87,7 @@ def summary(found: Evaluation) -> Summary:
         median(found.whole_ms or [0.0]),
         found.memory,
         found.seconds,
+        found.held,
     )
 
 
@@ -139,6 +141,12 @@ def _lines(of: Summary) -> Iterator[str]:
         f"{of.whole_ms:.0f} ms, {ratio:.0f} times as long"
     )
     yield f"{of.seconds:.0f} s; a process came to {of.memory // 1024} MiB"
+    if of.held:
+        told = "; ".join(
+            f"after {one.done} backports {one.workers // 1024} MiB, {one.own // 1024} MiB"
+            for one in of.held
+        )
+        yield f"memory of the workers and of what collects their results: {told}"
 
 
 def _told(alarm: Alarm) -> str:
@@ -186,6 +194,7 @@ def eval_json(found: Evaluation) -> dict[str, object]:
         "pick_ms": round(of.pick_ms, 3),
         "whole_merge_ms": round(of.whole_ms, 3),
         "memory_kib": of.memory,
+        "held_kib": [asdict(one) for one in of.held],
     }
 
 

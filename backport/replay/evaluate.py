@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backport.doors.git import Git
 from backport.doors.odb import Odb
-from backport.doors.process import require
+from backport.doors.process import memory, require
 from backport.replay.pairs import Pair, Selection, find_pairs, siblings
 from backport.replay.peers import TOOLS
 from backport.replay.replay import Answer, FileResult, Landing, Match, PairResult, Replayer
@@ -38,14 +38,28 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Held:
+    """The memory after `done` backports, in KiB and without mapped files: of the workers all
+    together, and of the process that collects what they find."""
+
+    done: int
+    workers: int
+    own: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All pairs replayed; `whole_ms` are the milliseconds of a full `git merge-tree` for some of
-    them, `memory` is the most that a process came to, in KiB."""
+    them, `memory` is the most that a process came to, in KiB, with the packs that it maps.
+
+    `held` are the memories after the first tenth, at the middle and at the end of what was
+    replayed now, empty if nothing was."""
 
     results: tuple[PairResult, ...]
     whole_ms: tuple[float, ...]
     memory: int
     seconds: float
+    held: tuple[Held, ...] = ()
 
 
 def evaluate(request: Request, cache: Path, emit: Emit) -> Evaluation:
@@ -60,18 +74,19 @@ def evaluate(request: Request, cache: Path, emit: Emit) -> Evaluation:
     pairs = find_pairs(git, odb, request.wanted)
     file = cache / "eval" / f"{_key(request)}.jsonl"
     done = dict(_kept(file))
+    held: list[Held] = []
     emit(StageStarted(STAGE, f"{len(pairs)} backports of {request.repo}"))
     open_ = [pair for pair in pairs if pair.key not in done]
     if open_:
         everything = find_pairs(git, odb, Selection(pattern=request.wanted.pattern))
-        done |= _replayed(request, open_, siblings(everything), file, emit)
+        done |= _replayed(request, open_, siblings(everything), file, emit, held)
     whole = whole_merges(git, odb, pairs)
-    memory = max(resource.getrusage(who).ru_maxrss for who in _WHO)
+    most = max(resource.getrusage(who).ru_maxrss for who in _WHO)
     seconds = time.monotonic() - start
     detail = f"{len(open_)} replayed, {len(pairs) - len(open_)} known"
     emit(StageFinished(STAGE, detail, seconds, cached=not open_))
     found = tuple(done[pair.key] for pair in pairs)
-    return Evaluation(found, whole, memory, round(seconds, 1))
+    return Evaluation(found, whole, most, round(seconds, 1), _told(held))
 
 
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -96,18 +111,26 @@ def _begin(repo: Path, by_upstream: Mapping[str, Sequence[Pair]], peers: Sequenc
     _worker[:] = [Replayer(Odb(repo), by_upstream, peers)]
 
 
-def _work(pairs: Sequence[Pair]) -> list[PairResult]:
-    return [_worker[0].replay(pair) for pair in pairs]
+def _work(pairs: Sequence[Pair]) -> tuple[list[PairResult], int, int]:
+    """What they give, and which worker holds how much after it."""
+    return [_worker[0].replay(pair) for pair in pairs], os.getpid(), memory()
 
 
-def _replayed(
+def _told(held: Sequence[Held]) -> tuple[Held, ...]:
+    """After a tenth, when what is kept for speed is full, at the middle and at the end."""
+    return tuple(held[n] for n in (len(held) // 10, len(held) // 2, -1)) if held else ()
+
+
+def _replayed(  # noqa: PLR0917 (what a pool needs)
     request: Request,
     pairs: Sequence[Pair],
     known: Mapping[str, Sequence[Pair]],
     file: Path,
     emit: Emit,
+    held: list[Held],
 ) -> dict[str, PairResult]:
     found: dict[str, PairResult] = {}
+    workers: dict[int, int] = {}
     file.parent.mkdir(parents=True, exist_ok=True)
     jobs = request.jobs or os.cpu_count() or 1
     pool = ProcessPoolExecutor(jobs, None, _begin, (request.repo, known, request.peers))
@@ -117,10 +140,13 @@ def _replayed(
             starts = range(0, len(pairs), _AT_ONCE)
             waiting = [pool.submit(_work, pairs[at : at + _AT_ONCE]) for at in starts]
             for ready in as_completed(waiting):
-                for result in ready.result():
+                results, worker, workers_memory = ready.result()
+                workers[worker] = workers_memory
+                for result in results:
                     found[result.pair.key] = result
                     out.write(json.dumps(asdict(result)) + "\n")
                 out.flush()
+                held.append(Held(len(found), sum(workers.values()), memory()))
                 emit(Progress(STAGE, len(found), len(pairs), "backports"))
     finally:
         pool.shutdown(cancel_futures=True)
