@@ -170,6 +170,15 @@ def test_words_carried_from_tree_to_tree_are_those_of_each(story, monkeypatch):
         assert [words.known(tree, asked) for tree in trees * 2] == [fresh[t] for t in trees * 2]
 
 
+def test_a_file_that_a_partial_clone_lacks_has_no_words(story, monkeypatch):
+    odb = Odb(story.path)
+    tree = odb.tree(story.took["clean"])
+    assert around.Words(odb).known(tree, {"pier", "berth"}) == {"pier", "berth"}
+    lacking = odb.entry(tree, "b.c").oid
+    monkeypatch.setattr(Odb, "holds", lambda _, oid: oid != lacking)
+    assert around.Words(odb).known(tree, {"pier", "berth"}) == {"berth"}
+
+
 @pytest.mark.parametrize(
     ("data", "human", "match"),
     [

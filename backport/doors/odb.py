@@ -80,6 +80,10 @@ class Odb:
         assert isinstance(found, pygit2.Blob)
         return found.data
 
+    def holds(self, oid: str) -> bool:
+        """Whether an object is here; a partial clone lacks some that its trees name."""
+        return oid in self._repo
+
     def read(self, rev: str, path: str) -> bytes | None:
         """The content of a file of a commit or tree; None where it has none."""
         entry = self.entry(rev, path)
