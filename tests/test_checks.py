@@ -139,3 +139,17 @@ def test_the_shipped_suite_runs_what_is_asked_for_and_fails_without_a_guest(ship
     assert ran.returncode == 1
     lines = [line for line in ran.stdout.splitlines() if not line.startswith("#")]
     assert lines == ["KTAP version 1", "1..1", f"not ok 1 {one}"]
+
+
+def test_what_programs_share_lies_beside_them_and_counts(request_of):
+    request = request_of()
+    request.source.write_text('#include "share.h"\n' + SOURCE)
+    with pytest.raises(UsageError, match=r"share\.h, which is not beside it"):
+        build_checks(request, silent)
+    shared = request.source.with_name("share.h")
+    shared.write_text("#define SHARED 1\n")
+    first = build_checks(request, silent)
+    shared.write_text("#error changed\n")
+    assert first.cases == ("dock_open", "dock_shut")
+    with pytest.raises(BuildFailed, match="changed"):
+        build_checks(request, silent)

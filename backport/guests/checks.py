@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ STAGE = "checks"
 PARSER = "ktap"
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
 TOOLS = (("gcc", "gcc"),)
+# What programs of qemu/ share; a header does not include another one of ours.
+_OURS = re.compile(r'^#include "([\w.-]+)"$', re.M)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ def _parts(request: ChecksRequest) -> dict[str, bytes]:
             hint="`checks` of the series' series.toml names C files of qemu/, without the ending",
         )
     parts = {request.source.name: request.source.read_bytes()}
+    for name in _OURS.findall(parts[request.source.name].decode("utf-8", "replace")):
+        beside = request.source.with_name(name)
+        if not beside.is_file():
+            raise UsageError(f"{request.source}: includes {name}, which is not beside it")
+        parts[name] = beside.read_bytes()
     for path in request.headers:
         data = request.git.read(request.tree, path)
         if data is not None:
