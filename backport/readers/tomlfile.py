@@ -137,6 +137,10 @@ class Table:
         """An array of strings."""
         return tuple(self._array(key, str, default))
 
+    def integers(self, key: str) -> tuple[int, ...]:
+        """An array of integers."""
+        return tuple(self._array(key, int, None))
+
     def string_map(self, key: str) -> dict[str, str]:
         """A table whose values are all strings; empty if the key is not there."""
         if not self.has(key):
