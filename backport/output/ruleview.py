@@ -169,7 +169,7 @@ def _sha(mutation: Mutation) -> str:
 
 def mutations_markdown(before: str, ground: Ground, command: str, found: Sequence[Mutation]) -> str:
     """The document `before` ('' for a new one) with this target's section written anew."""
-    sections = {name: body for name, body in _sections(before) if name != ground.name}
+    sections = {name: body for name, body in sections_of(before) if name != ground.name}
     sections[ground.name] = "\n".join([
         f"`{command}`",
         "",
@@ -189,7 +189,8 @@ def mutations_markdown(before: str, ground: Ground, command: str, found: Sequenc
     return "\n\n".join([head, *(f"## {name}\n\n{body}" for name, body in ordered)]) + "\n"
 
 
-def _sections(text: str) -> Iterator[tuple[str, str]]:
+def sections_of(text: str) -> Iterator[tuple[str, str]]:
+    """The sections of a document that commands write, by name."""
     for part in re.split(r"^## ", text, flags=re.M)[1:]:
         name, _, body = part.partition("\n")
         yield name.strip(), body.strip()
