@@ -61,6 +61,7 @@ THIRD_PARTY = {
         "shell.commands.evidence",
         "shell.commands.learn",
         "shell.commands.look",
+        "shell.commands.mix",
         "shell.commands.qualify",
         "shell.commands.rules",
         "shell.commands.work",

@@ -1,0 +1,47 @@
+"""Commands that watch the old and the new device in one kernel, beside each other."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backport.doors.cache import Cache
+from backport.output.interopview import interop_text
+from backport.qualify import interop as mixture
+from backport.qualify.verdict import demand_none
+from backport.shell import mixing, qualifying
+from backport.shell.commands import common
+from backport.shell.commands.common import located, say, say_json
+from backport.shell.console import ConsoleRenderer
+from backport.values.options import Options, Until
+
+Markdown = Annotated[str, typer.Option(help="A document whose section of the target is renewed.")]
+Fewer = Annotated[bool, typer.Option("--quick", help="Fewer loads, and no thousand devices.")]
+
+
+def interop(
+    series: common.Series,
+    target: common.Target = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    quick: Fewer = False,
+    markdown: Markdown = "",
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Mix veth and netkit under traffic and ask both how they behave; exit 1 for a surprise."""
+    options = located(Options(series, target, Until.BUILD, base, rev))
+    plan = mixing.plan_of(series)  # a bad file is told before minutes are spent
+    with ConsoleRenderer(quiet=quiet) as emit:
+        ground = qualifying.prepare(options, Cache.default(), emit)
+        result = mixing.mix_on(ground, plan, emit, quick=quick)
+        if markdown:
+            mixing.document(ground, Path(markdown), result, plan)
+    if json:
+        say_json(asdict(result))
+    else:
+        say(interop_text(result, plan))
+    demand_none(mixture.STAGE, result.failures)
