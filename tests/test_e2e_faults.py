@@ -66,12 +66,15 @@ class Spoilt:
         (self.rules / "99-seeded.toml").write_text(head + rule)
         return self
 
-    def run(self, command, *more):
-        done = subprocess.run(
-            [BACKPORT, command, "netkit", "--target", TARGET, "--force", "--json", *more],
+    def call(self, command, *more):
+        return subprocess.run(
+            [BACKPORT, command, "netkit", "--target", TARGET, "--json", *more],
             env={**os.environ, "BACKPORT_DATA": str(self.folder)},
             capture_output=True, text=True, timeout=COLD, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def run(self, command, *more):
+        done = self.call(command, "--force", *more)
         record = json.loads(done.stdout)
         failed = [gate for gate in record["gates"] if gate["outcome"] == "failed"]
         return done.returncode, failed, record, done.stderr
@@ -187,3 +190,19 @@ def test_counters_that_nothing_allocates(spoilt):
     suites = {s["suite"]: {c["name"]: c["outcome"] for c in s["cases"]} for s in record["tests"]}
     assert set(suites) == {"tc_netkit", "port_netkit"}
     assert suites["port_netkit"]["packets_counted"] == "failed"
+
+
+def test_statistics_that_change_by_being_read(spoilt):
+    """A port that is known did this: each look at a netkit device counts a packet as dropped."""
+    spoilt.add(
+        'commits = ["35dfaad7188c"]\npath = "drivers/net/netkit.c"\n'
+        "rewrite = [{ find = 'DEV_STATS_READ\\(dev, tx_dropped\\)', "
+        "replace = 'dev->stats.tx_dropped++' }]\n"
+    )
+    done = spoilt.call("interop", "--quick")
+    told = json.loads(done.stdout)["failures"]
+    assert done.returncode == 1, done.stderr
+    assert told == [
+        f"{TARGET}: reading:netkit_{mode}: adds drops, expected changes nothing"
+        for mode in ("l2", "l3")
+    ]
