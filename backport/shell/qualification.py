@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from backport.doors.cache import Cache
 from backport.output.benchview import bench_text
 from backport.output.drillview import drill_text
+from backport.output.interopview import interop_text
 from backport.output.qualifyview import qualify_page
 from backport.qualify import whole
 from backport.qualify.drill import Defect
 from backport.qualify.whole import Findings, Qualification, Scenario
-from backport.shell import drilling, qualifying
+from backport.shell import drilling, mixing, qualifying
 from backport.shell.qualifying import BenchOrder, Ground
 from backport.values.events import Emit
 from backport.values.options import Options
@@ -33,6 +34,12 @@ def _bench(ground: Ground, quick: bool, emit: Emit) -> Findings:
     return Findings(result.failures, bench_text(result))
 
 
+def _interop(ground: Ground, quick: bool, emit: Emit) -> Findings:
+    plan = mixing.plan_of(ground.options.series)
+    result = mixing.mix_on(ground, plan, emit, quick=quick)
+    return Findings(result.failures, interop_text(result, plan))
+
+
 def _drill(ground: Ground, _quick: bool, emit: Emit) -> Findings:
     result = drilling.drill_on(ground, Defect.NONE, emit)
     return Findings(result.failures, drill_text(result))
@@ -40,6 +47,7 @@ def _drill(ground: Ground, _quick: bool, emit: Emit) -> Findings:
 
 PARTS = (
     Part("bench", "what a packet costs, beside veth and the donor's kernel", _bench),
+    Part("interop", "old and new devices mixed, and how both behave", _interop),
     Part("drill", "failures, and an agent that falls back", _drill),
 )
 
