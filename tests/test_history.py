@@ -44,9 +44,9 @@ class Line:
         self.picked = []
         real = history.pick
 
-        def counted(incoming, *rest):
+        def counted(incoming, *rest, **more):
             self.picked.append(incoming.subject)
-            return real(incoming, *rest)
+            return real(incoming, *rest, **more)
 
         monkeypatch.setattr(history, "pick", counted)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from backport.advice.explain import bare
 from backport.advice.ownership import Known, Owner, Settled, Tie, drift, owners, settled_by
 from backport.doors.git import Change, Entry, Git
+from backport.ladder.ladder import Ladder
+from backport.picking.climbing import PREFIX
 from backport.picking.pick import Pick, Target, applicable, pick
 from backport.picking.resolve import REGIONAL, WHOLE
 from backport.values import record
@@ -23,7 +25,7 @@ from backport.values.errors import RuleError, UsageError
 from backport.values.events import Emit, Progress
 from backport.values.gitformat import CommitInfo
 from backport.values.record import RunRecord
-from backport.values.rule import Adaptation, Rule
+from backport.values.rule import Adaptation, Climbed, Rule
 from backport.values.sidebyside import DiffLine, Row, diff_lines, side_by_side
 from backport.values.version import Version
 
@@ -191,7 +193,11 @@ class _Commit:
         tree = self._git.tree_of(self._onto)
         try:
             rules = applicable(self._request.rules, incoming, tree, target)
-            again = pick(incoming, self._onto, tree, rules, target, judged=False)
+            climbs = any(rule.startswith(PREFIX) for rule in one.rules)
+            again = pick(
+                incoming, self._onto, tree, rules, target, judged=False,
+                resolver=Ladder() if climbs else None,
+            )  # fmt: skip
             conflicts = bare(again, self._onto, tree, rules, target)
         except RuleError as err:
             self._untold = f"the rules have changed since the run: {err.message}"
@@ -260,8 +266,10 @@ class _Commit:
             for a in self._fired
             if a.path == path and isinstance(a.rule.action, (*REGIONAL, *WHOLE))
         )
+        mine = (a for a in self._fired if a.path == path)
+        climbed = next((a for a in mine if isinstance(a.rule.action, Climbed)), None)
         for conflict in (c for c in self._bare if c.path == path):
-            by = None if (path, conflict.region) in left else next(settling, None)
+            by = None if (path, conflict.region) in left else next(settling, climbed)
             yield Clash(conflict, by.rule.id if by else "")
 
 

@@ -64,6 +64,7 @@ _CONFIG = (
     *("-c", "core.attributesFile=/dev/null", "-c", "merge.renames=false"),
     *("-c", "merge.conflictStyle=diff3", "-c", "diff.algorithm=histogram"),
 )
+_NAMES_AT_ONCE = 400  # in one pattern
 
 
 class Git:
@@ -209,6 +210,18 @@ class Git:
         if done.returncode > 1:
             raise process.ProcessFailed(done)
         return [parse_grep_line(line, tree) for line in done.text.split("\n") if line]
+
+    def words(self, tree: str, names: Sequence[str], paths: Sequence[str] = ()) -> set[str]:
+        """Those of `names`, identifiers, that stand as whole words in text files of a tree."""
+        found: set[str] = set()
+        for start in range(0, len(names), _NAMES_AT_ONCE):
+            some = "|".join(names[start : start + _NAMES_AT_ONCE])
+            argv = ["grep", "-I", "-h", "-o", "-w", "-E", "-e", f"({some})", tree, "--", *paths]
+            done = self.run(*argv, env={"LC_ALL": "C"}, check=False)
+            if done.returncode > 1:
+                raise process.ProcessFailed(done)
+            found.update(done.text.split("\n"))
+        return found - {""}
 
     # -- writing objects
 

@@ -21,6 +21,7 @@ from backport.ladder.renames import renamed, renames
 from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
 
+RECIPE = 1  # part of the key of every pick that asks it: raise it when an answer changes
 APPLIED, SIBLING = "applied", "sibling"
 _PLACED = partial(by_regions, settlers=(words, comment, placed))
 # The merges, by name: each takes base, ours, theirs. One that decides less comes first.
@@ -59,6 +60,17 @@ def climb(case: FileCase, around: Around, siblings: Sequence[Sibling] = ()) -> R
     path, ours = found
     done = _settle(_Work(path, base, ours, theirs, around), siblings)
     return done and replace(done, note=f"{case.path} is {path} here; {done.note}".rstrip("; "))
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The whole way up, as the one who resolves what a pick's rules leave."""
+
+    name: str = f"ladder {RECIPE}"
+
+    def resolve(self, case: FileCase, around: Around) -> Resolution | None:
+        """See `backport.values.filecase.Step`."""
+        return climb(case, around)
 
 
 @dataclass(frozen=True)

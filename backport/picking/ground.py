@@ -22,6 +22,7 @@ from backport.upstreams.snapshot import SnapshotUpstream
 from backport.values.commit import Incoming
 from backport.values.errors import Unavailable, UsageError
 from backport.values.events import Emit
+from backport.values.filecase import Step
 from backport.values.rule import Rule
 from backport.values.target import (
     DebianSource,
@@ -63,9 +64,9 @@ class Ground:
         """What a pick needs to know of where it goes."""
         return pick.Target(self.git, Version.of_tree(self.base.version))
 
-    def request(self, rules: tuple[Rule, ...]) -> history.Request:
-        """A pick of the whole series by these rules."""
-        return history.Request(self.git, self.picks, self.base, self.incoming, rules)
+    def request(self, rules: tuple[Rule, ...], resolver: Step | None = None) -> history.Request:
+        """A pick of the whole series by these rules, and by a resolver of what they leave."""
+        return history.Request(self.git, self.picks, self.base, self.incoming, rules, resolver)
 
 
 @dataclass(frozen=True)

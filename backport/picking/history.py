@@ -21,6 +21,7 @@ from backport.values import record
 from backport.values.commit import Incoming
 from backport.values.errors import GateFailed, Place
 from backport.values.events import Emit, Progress
+from backport.values.filecase import Step
 from backport.values.rule import Rule
 from backport.values.target import Tree
 from backport.values.version import Version
@@ -83,6 +84,7 @@ class Request:
     base: Tree
     incoming: tuple[Incoming, ...]
     rules: tuple[Rule, ...]
+    resolver: Step | None = None  # asked about what the rules leave in conflict
 
 
 def pick_series(request: Request, emit: Emit) -> Picked:
@@ -95,11 +97,11 @@ def pick_series(request: Request, emit: Emit) -> Picked:
     head, tree, cached = request.base.commit, request.base.tree, True
     for number, incoming in enumerate(request.incoming):
         emit(Progress(STAGE, number, len(request.incoming), "commits"))
-        key = pick_key(incoming, head, request.rules, target.version)
+        key = pick_key(incoming, head, request.rules, target.version, request.resolver)
         found = load(request, key, tree)
         if found is None:
             cached = False
-            result = pick(incoming, head, tree, request.rules, target)
+            result = pick(incoming, head, tree, request.rules, target, resolver=request.resolver)
             _demand(result)
             if result.outcome is Outcome.CONFLICT:
                 stopped = Stopped(key, head, result)
@@ -111,11 +113,18 @@ def pick_series(request: Request, emit: Emit) -> Picked:
     return Picked(request.base, head, tree, tuple(done), cached)
 
 
-def pick_key(incoming: Incoming, onto: str, rules: Sequence[Rule], version: Version) -> str:
+def pick_key(
+    incoming: Incoming,
+    onto: str,
+    rules: Sequence[Rule],
+    version: Version,
+    resolver: Step | None = None,
+) -> str:
     """What a pick depends on, as a short hash; where the commit was read from is no part of it."""
     incoming = replace(incoming, origin="")
     mine = [replace(r, place=_NOWHERE) for r in rules if r.belongs_to(incoming.stands_for)]
-    text = repr((RECIPE, incoming, onto, str(version), mine))
+    more = (resolver.name,) if resolver else ()
+    text = repr((RECIPE, incoming, onto, str(version), mine, *more))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -10,8 +10,10 @@ from enum import StrEnum
 from backport.doors.git import Change, Entry, Git, Unmerged
 from backport.gates import form
 from backport.gates.accounting import Sides, Unaccounted, account, misplaced
+from backport.picking.climbing import GitTrees, Texts, climb, left_of
 from backport.picking.provenance import COMMITTER, picked_message
 from backport.picking.resolve import (
+    REGIONAL,
     PathWork,
     adapt_incoming,
     demand_fired,
@@ -24,6 +26,7 @@ from backport.values.commit import Incoming, Person
 from backport.values.conflict import Conflict, Kind, Region, Segment, parse_markers, render, unended
 from backport.values.csource import join_lines, split_lines
 from backport.values.errors import RuleError
+from backport.values.filecase import Step
 from backport.values.rule import Adaptation, LineDelta, Present, Question, Rule
 from backport.values.version import Version
 
@@ -105,16 +108,18 @@ def pick(
     target: Target,
     *,
     judged: bool = True,
+    resolver: Step | None = None,
 ) -> Pick:
     """Pick `incoming` onto commit `onto`, whose tree is `tree`.
 
-    Without `judged` the gates are not asked, which takes half of the time: for a pick that was
-    judged before, or that is not meant to pass.
+    What the rules leave in conflict is put before the `resolver`, file by file. Without `judged`
+    the gates are not asked, which takes half of the time: for a pick that was judged before, or
+    that is not meant to pass.
 
     Raises `RuleError` when a rule does not match as often as it says.
     """
     chosen = applicable(rules, incoming, tree, target)
-    return _Pick(incoming, tree, chosen, target.git, judged).run(onto)
+    return _Pick(incoming, tree, chosen, target.git, judged, resolver).run(onto)
 
 
 def commit_pick(  # noqa: PLR0917 (the parts of a commit)
@@ -130,9 +135,11 @@ def commit_pick(  # noqa: PLR0917 (the parts of a commit)
 class _Pick:
     """The working state of one pick: texts by path, and what came of them."""
 
-    def __init__(
-        self, incoming: Incoming, tree: str, rules: Sequence[Rule], git: Git, judged: bool
-    ) -> None:
+    def __init__(  # noqa: PLR0917 (the parts of `pick`)
+        self, incoming: Incoming, tree: str, rules: Sequence[Rule], git: Git, judged: bool,
+        resolver: Step | None,
+    ) -> None:  # fmt: skip
+        self._resolver = resolver
         self._incoming = incoming
         self._is_judged = judged
         self._git = git
@@ -249,8 +256,24 @@ class _Pick:
             return
         segments, left = settle_regions(work, segments)
         self._places += work.places
-        self._conflicts += left
-        merged[item.path] = Entry(entry.mode, self._git.write_blob(join_lines(render(segments))))
+        lines = self._climbed(item, segments) if left else None
+        self._conflicts += left if lines is None else []
+        text = join_lines(render(segments) if lines is None else lines)
+        merged[item.path] = Entry(entry.mode, self._git.write_blob(text))
+
+    def _climbed(self, item: Unmerged, segments: Sequence[Segment]) -> list[str] | None:
+        """A file in which rules leave a conflict, as the resolver has it, if it does."""
+        if self._resolver is None:
+            return None
+        work = self._work[item.path]
+        if any(isinstance(a.rule.action, REGIONAL) for a in work.fired):
+            texts = left_of(segments)
+        else:
+            texts = Texts(*(self._lines(side) for side in (item.base, item.ours, item.theirs)))
+        before, after = (
+            self._git.tree_of(rev) for rev in (self._incoming.parent, self._incoming.commit)
+        )
+        return climb(self._resolver, GitTrees(self._git, before, self._tree, after), work, texts)
 
     def _left_absent(self, work: PathWork, item: Unmerged) -> bool:
         edited = {path for path, other in self._work.items() if other.of_merged()}

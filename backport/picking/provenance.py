@@ -27,10 +27,9 @@ def provenance(
     """Where a pick comes from, and what was done to it; a rule is named once."""
     subject, _, rest = incoming.message.strip("\n").partition("\n\n")
     body, trailers = split_message(rest)
-    reasons: dict[str, str] = {}
-    for item in fired:
-        reasons.setdefault(item.rule.id, item.rule.why)
-    adapted = [Adapted(why, rule) for rule, why in reasons.items()]
+    # A step of the ladder says something else of each file, a rule the same of all.
+    reasons = dict.fromkeys((item.rule.why, item.rule.id) for item in fired)
+    adapted = [Adapted(why, rule) for why, rule in reasons]
     adapted += [Adapted(f"resolved by hand: {path}") for path in by_hand]
     return Provenance(
         subject, body, trailers, incoming.author, incoming.stands_for, adapted=tuple(adapted)

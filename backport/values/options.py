@@ -44,6 +44,7 @@ class Options:
     refresh: bool = False
     flavour: str = ""  # of kconfig/flavours.toml
     suites: tuple[str, ...] = ()  # of the series', to test with; all of them when empty
+    ladder: bool = False  # what no rule settles goes up the ladder
 
     @property
     def branch_name(self) -> str:
@@ -67,6 +68,7 @@ class Options:
             value = getattr(self, flag)
             words += [f"--{flag}", value] if value else []
         words += [word for name in self.suites for word in ("--suite", name)]
+        words += ["--ladder"] if self.ladder else []
         words += ["--force"] if self.force else []
         words += ["--accel", self.accel] if self.accel is not Accel.AUTO else []
         words += ["--jobs", str(self.jobs)] if self.jobs else []

@@ -129,8 +129,26 @@ class Present:
     symbol: str
 
 
+@dataclass(frozen=True)
+class Climbed:
+    """Conflict: what a step of the ladder gave, where no rule says anything; in no data file."""
+
+    step: str
+
+
 Action = (
-    Absent | Additive | Take | Verbatim | Rewrite | Pin | Edit | Insert | Remove | Shim | Present
+    Absent
+    | Additive
+    | Climbed
+    | Take
+    | Verbatim
+    | Rewrite
+    | Pin
+    | Edit
+    | Insert
+    | Remove
+    | Shim
+    | Present
 )
 
 

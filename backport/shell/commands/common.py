@@ -35,6 +35,9 @@ Jobs = Annotated[int, typer.Option(help="Compilers at a time [one for each CPU].
 Suites = Annotated[
     list[str] | None, typer.Option("--suite", help="One of the series' suites; repeatable [all].")
 ]
+Ladder = Annotated[
+    bool, typer.Option("--ladder", help="What no rule settles goes up the ladder of resolvers.")
+]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look up package versions and refs anew.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]

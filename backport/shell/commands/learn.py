@@ -11,13 +11,14 @@ import typer
 
 from backport.doors import files
 from backport.doors.cache import Cache
+from backport.ladder.ladder import Ladder
 from backport.learning import drafts as drafting
 from backport.learning import learn
 from backport.learning.drafts import Draft
 from backport.learning.learnpath import Taught
 from backport.picking import history, stopped
 from backport.picking.ground import Asked, open_ground
-from backport.picking.pick import Pick
+from backport.picking.pick import Pick, pick
 from backport.picking.stopped import State
 from backport.readers import manifest
 from backport.readers.rules import read_rules
@@ -87,9 +88,12 @@ def _learned(state: State, *, verbatim: bool, quiet: bool) -> tuple[Draft, ...]:
     )
     with ConsoleRenderer(quiet=quiet) as emit:
         ground = open_ground(asked, Cache.default(), emit)
-        picked = history.pick_series(ground.request(ground.rules), emit)
+        resolver = Ladder() if options.ladder else None
+        picked = history.pick_series(ground.request(ground.rules, resolver), emit)
         result = _same_stop(state, picked.stopped)
         resolved = stopped.resolution(ground.git, state, result)
+        if resolver:  # what it settled is learned as well, so that rules do without it
+            result = pick(result.incoming, state.onto, picked.tree, ground.rules, ground.target)
         taught = Taught(result, state.onto, picked.tree, resolved, ground.rules, ground.target)
         return learn.learn(taught, by_rule=not verbatim)
 

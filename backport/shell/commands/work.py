@@ -23,12 +23,15 @@ def plan(
     base: common.Base = "",
     rev: common.Rev = "",
     upstream: common.Upstream = "",
+    ladder: common.Ladder = False,
     refresh: common.Refresh = False,
     json: common.Json = False,
     quiet: common.Quiet = False,
 ) -> None:
     """Show what a run would pick, from where, onto what; changes nothing but caches."""
-    options = Options(series, target, Until.PLAN, base, rev, upstream, refresh=refresh)
+    options = Options(
+        series, target, Until.PLAN, base, rev, upstream, refresh=refresh, ladder=ladder
+    )
     perform(options, json=json, quiet=quiet)
 
 
@@ -40,13 +43,23 @@ def pick(
     upstream: common.Upstream = "",
     branch: common.Branch = "",
     force: common.Force = False,
+    ladder: common.Ladder = False,
     refresh: common.Refresh = False,
     json: common.Json = False,
     quiet: common.Quiet = False,
 ) -> None:
     """Pick the series onto the base, resolve by rules, move the branch."""
     options = Options(
-        series, target, Until.PICK, base, rev, upstream, branch, force, refresh=refresh
+        series,
+        target,
+        Until.PICK,
+        base,
+        rev,
+        upstream,
+        branch,
+        force,
+        refresh=refresh,
+        ladder=ladder,
     )
     perform(options, json=json, quiet=quiet)
 
@@ -63,13 +76,15 @@ def _staged(until: Until, text: str) -> Callable[..., None]:
         accel: common.Accel = words.Accel.AUTO,
         jobs: common.Jobs = 0,
         flavour: common.Flavour = "",
+        ladder: common.Ladder = False,
         refresh: common.Refresh = False,
         json: common.Json = False,
         quiet: common.Quiet = False,
     ) -> None:
         options = Options(
-            series, target, until, base, rev, upstream, branch, force, accel, jobs, refresh, flavour
-        )
+            series, target, until, base, rev, upstream, branch, force, accel, jobs, refresh,
+            flavour, ladder=ladder,
+        )  # fmt: skip
         perform(options, json=json, quiet=quiet)
 
     command.__doc__ = text
@@ -93,6 +108,7 @@ def test(
     jobs: common.Jobs = 0,
     flavour: common.Flavour = "",
     suite: common.Suites = None,
+    ladder: common.Ladder = False,
     refresh: common.Refresh = False,
     json: common.Json = False,
     quiet: common.Quiet = False,
@@ -100,7 +116,7 @@ def test(
     """Build, then run the selftests in the booted kernel, or some suites of them."""
     options = Options(
         series, target, Until.TEST, base, rev, upstream, branch, force, accel, jobs, refresh,
-        flavour, tuple(suite or ()),
+        flavour, tuple(suite or ()), ladder,
     )  # fmt: skip
     perform(options, json=json, quiet=quiet)
 
