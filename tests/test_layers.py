@@ -29,6 +29,7 @@ ROOMS = (
     "soundness",
     "picking",
     "ladder",
+    "needs",
     "advice",
     "learning",
     "audit",

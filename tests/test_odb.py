@@ -8,6 +8,7 @@ from auditkit import Story
 from backport.doors.odb import Odb
 from backport.values.errors import UsageError
 from backport.values.gitformat import Entry
+from backport.values.linediff import Delta
 
 TEXT = "".join(f"line {n}\n" for n in range(30))
 
@@ -82,3 +83,26 @@ def test_entries_have_gits_modes(story, odb):
     assert odb.entry(story.first, "b.txt") == Entry(
         "100644", story.git.entry(story.first, "b.txt").oid
     )
+
+
+# -- chains of merges
+
+
+def test_where_two_conflict_theirs_can_be_made_to_win(story):
+    odb = Odb(story.path)
+    base, ours, theirs = (
+        odb.entry(sha, "d/a.c").oid for sha in (story.first, story.second, story.near)
+    )
+    assert not odb.merge(base, ours, theirs).clean
+    assert odb.joined(base, ours, theirs) is None
+    assert odb.joined(base, ours, theirs, force=True) == theirs
+    far = odb.entry(story.side, "d/a.c").oid
+    assert odb.blob(odb.joined(base, ours, far)) == odb.merge(base, ours, far).data
+
+
+def test_what_changed_between_two_files_is_told_by_lines(story, odb):
+    oids = [odb.write("".join(text).encode()) for text in (
+        ("a\n", "b\n", "c\n", "d\n"), ("x\n", "a\n", "B\n", "c\n"),
+    )]  # fmt: skip
+    assert odb.hunks(*oids) == [Delta(0, 0, 0, 1), Delta(1, 2, 2, 3), Delta(3, 4, 4, 4)]
+    assert odb.hunks(oids[0], oids[0]) == []

@@ -12,7 +12,6 @@ from backport.advice.lineage import History
 from backport.advice.presence import release_of
 from backport.audit import needs, schema
 from backport.audit.bench import Bench
-from backport.audit.desk import borrowing, desk
 from backport.audit.find import Causes, find
 from backport.audit.index import Index, demand_whole, open_index
 from backport.audit.reach import Reach, below
@@ -22,6 +21,7 @@ from backport.audit.subject import Subject, Ways, of_branch, of_series
 from backport.audit.untagged import by_lines
 from backport.doors.git import Git
 from backport.readers.vulnerabilities import Vulnerability
+from backport.upstreams.desk import borrowing, desk
 from backport.values.audit import Audit, Decision, Finding, Judged, Kind, Standing
 from backport.values.errors import UsageError
 from backport.values.events import Emit

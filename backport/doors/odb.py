@@ -1,8 +1,8 @@
 """Reads objects and merges files inside this process, thousands of times a second.
 
 libgit2 reads git's packs and has git's own xdiff, so a merge of one file gives what git's gives,
-without a process for each. Nothing is written: what comes out are bytes. Paths are text, ids are
-40-digit hex strings; undecodable bytes of a path are kept as surrogates.
+without a process for each. Only what says so writes objects; give that a repository for it. Paths
+are text, ids are 40-digit hex strings; undecodable bytes of a path are kept as surrogates.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType
+from pygit2.enums import FileMode, MergeFavor, MergeFlag, ObjectType
 
 from backport.values.errors import UsageError
 from backport.values.gitformat import Change, Entry, kind_of
+from backport.values.linediff import Delta
+
+_ALONE = "file"  # the name of a file of which only the content matters
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,36 @@ class Odb:
             return None  # binary (there is no text then), or no text that pygit2 can hold
         return Merged(done.automergeable, done.contents.encode())
 
+    # -- chains of merges, whose results are written
+
+    def write(self, data: bytes) -> str:
+        """The blob of these bytes, written."""
+        return str(self._repo.create_blob(data))
+
+    def joined(self, base: str, ours: str, theirs: str, *, force: bool = False) -> str | None:
+        """The blob of three blobs merged, whatever they hold, written; None where they conflict.
+        With `force` theirs wins there."""
+        root, left, right = (self._alone(oid) for oid in (base, ours, theirs))
+        favor = MergeFavor.THEIRS if force else MergeFavor.NORMAL
+        index = self._repo.merge_trees(root, left, right, favor=favor, flags=MergeFlag(0))
+        return None if index.conflicts else str(index[_ALONE].id)
+
+    def hunks(self, old: str, new: str) -> list[Delta]:
+        """What changed from one blob to another, by lines; nothing is said of binary ones."""
+        if old == new:
+            return []
+        blob, other = self._repo[old], self._repo[new]
+        assert isinstance(blob, pygit2.Blob)
+        assert isinstance(other, pygit2.Blob)
+        patch = pygit2.Patch.create_from(blob, other, context_lines=0, interhunk_lines=0)
+        return [_delta(hunk) for hunk in patch.hunks]
+
+    def _alone(self, oid: str) -> pygit2.Oid:
+        """A tree with one file."""
+        builder = self._repo.TreeBuilder()
+        builder.insert(_ALONE, pygit2.Oid(hex=oid), FileMode.BLOB)
+        return builder.write()
+
     def _commit(self, sha: str) -> pygit2.Commit:
         found = self._repo[sha]
         assert isinstance(found, pygit2.Commit)
@@ -123,11 +156,18 @@ class Odb:
 
 
 def _side(oid: str) -> pygit2.IndexEntry:
-    return pygit2.IndexEntry("file", pygit2.Oid(hex=oid), FileMode.BLOB)
+    return pygit2.IndexEntry(_ALONE, pygit2.Oid(hex=oid), FileMode.BLOB)
 
 
 def _entry(mode: int, oid: pygit2.Oid) -> Entry:
     return Entry(f"{mode:06o}", str(oid))
+
+
+def _delta(hunk: pygit2.DiffHunk) -> Delta:
+    """Git numbers lines from 1, and a side without lines by the line before it."""
+    a = hunk.old_start - (1 if hunk.old_lines else 0)
+    b = hunk.new_start - (1 if hunk.new_lines else 0)
+    return Delta(a, a + hunk.old_lines, b, b + hunk.new_lines)
 
 
 def _change(delta: pygit2.DiffDelta) -> Change:

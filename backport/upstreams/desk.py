@@ -1,6 +1,6 @@
 """Several repositories read as one, with a place of its own for objects that nobody keeps.
 
-Merges are tried here: the clones that are audited stay as they are, to the byte.
+Merges are tried here: the clones that are looked at stay as they are, to the byte.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from backport.upstreams.objects import NO_LAZY_FETCH
 @contextlib.contextmanager
 def desk(lenders: Sequence[Git]) -> Iterator[Git]:
     """A repository that has the objects of all these, for the time of the block."""
-    with tempfile.TemporaryDirectory(prefix="backport-audit-") as folder:
+    with tempfile.TemporaryDirectory(prefix="backport-desk-") as folder:
         bare = Path(folder) / "desk.git"
         Git.init_bare(bare)
         stores = dict.fromkeys(str(objects_of(git)) for git in lenders)

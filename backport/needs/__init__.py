@@ -1,0 +1,1 @@
+"""Which earlier commits of upstream a pick needs, and why each."""
