@@ -200,7 +200,7 @@ def _build(request: SelftestsRequest, home: Path, lock: int, emit: Emit) -> Self
     emit(Note(STAGE, "slicing the donor tree"))
     write_slice(request.git, request.tree, request.suites, source)
     cases = {suite.name: _cases_of(suite, source) for suite in request.suites}
-    _make(_command(request, source, out), log, lock, emit)
+    run_make(STAGE, _command(request, source, out), log, lock, emit)
     if not (out / "test_progs").is_file():
         raise BuildFailed("make succeeded but left no test_progs", log=log)
     program = (out / "test_progs").read_bytes()
@@ -228,10 +228,11 @@ def write_slice(git: Git, tree: str, suites: tuple[Suite, ...], dest: Path) -> N
     out = [f":(exclude,glob){BPF}/{pattern}" for pattern in LEFT_OUT]
     present = [path for path in SLICE if any(p == path or p.startswith(f"{path}/") for p in there)]
     for paths in ([*present, *out], wanted):
-        _unpack(git.run("archive", "--format=tar", tree, "--", *paths).stdout, dest)
+        unpack(git.run("archive", "--format=tar", tree, "--", *paths).stdout, dest)
 
 
-def _unpack(tar: bytes, dest: Path) -> None:
+def unpack(tar: bytes, dest: Path) -> None:
+    """Write a tar archive's files below a folder."""
     # By the program: Python 3.11.2, Debian 12's own, warns of nothing and filters nothing.
     dest.mkdir(parents=True, exist_ok=True)
     done = process.run(["tar", "-x", "-C", dest], stdin=tar, check=False)
@@ -264,14 +265,15 @@ def _command(request: SelftestsRequest, source: Path, out: Path) -> list[str]:
     return ["make", "-C", str(source / BPF), f"-j{jobs}", *pairs, f"{out}/test_progs"]
 
 
-def _make(command: list[str], log: Path, lock: int, emit: Emit) -> None:
+def run_make(stage: str, command: list[str], log: Path, lock: int, emit: Emit) -> None:
+    """Run a make of the slice; raises `BuildFailed`. `lock` is held by its compilers, too."""
     steps = 0
 
     def on_line(line: str) -> None:
         nonlocal steps
         if _STEP.match(line):
             steps += 1
-            emit(Progress(STAGE, steps, 0, "steps"))
+            emit(Progress(stage, steps, 0, "steps"))
 
     try:
         # The compilers of a killed run hold the lock until they are gone: the next run, which
@@ -280,4 +282,4 @@ def _make(command: list[str], log: Path, lock: int, emit: Emit) -> None:
     except process.ProcessFailed as err:
         if "No space left on device" in err.message:
             raise files.trouble(OSError(errno.ENOSPC, ""), log.parent) from err
-        raise BuildFailed(f"the selftests did not build:\n{err.message}", log=log) from err
+        raise BuildFailed(f"{stage} did not build:\n{err.message}", log=log) from err
