@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from backport.doors.cache import Cache
@@ -51,7 +51,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a guest told: each command's steps and exit status (None: it never ended)."""
+    """What a guest told: each command's steps, lines and exit status (None: it never ended)."""
 
     name: str
     release: str
@@ -63,6 +63,7 @@ class Heard:
     log: Path
     command: str
     notes: tuple[str, ...] = ()
+    said: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, command: str) -> tuple[Step, ...]:
         """The steps of one command; none if it never began."""
@@ -134,7 +135,7 @@ def hear(
 ) -> Heard:
     """What a console amounts to; a command that never ended has no status."""
     heard = console.read(lines)
-    said = {name: [line.text for line in log.lines] for name, log in heard.suites.items()}
+    said = {name: tuple(line.text for line in log.lines) for name, log in heard.suites.items()}
     status = {name: log.status for name, log in heard.suites.items()}
     return Heard(
         member.name,
@@ -147,6 +148,7 @@ def hear(
         member.log,
         command,
         tuple((*heard.notes, *heard.problems)),
+        said,
     )
 
 

@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "bench": qualify.bench,
     "drill": qualify.drill,
     "interop": mix.interop,
+    "observe": mix.observe,
     "qualify": qualify.qualify,
     "bundle": evidence.bundle_,
     "verify": evidence.verify_,

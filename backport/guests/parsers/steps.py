@@ -67,6 +67,22 @@ def read_steps(lines: Iterable[str]) -> Steps:
     return Steps(tuple(steps.values()), tuple(problems))
 
 
+def talk_of(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What was said in each step, between its announcement and its report, figures left out."""
+    talk: dict[str, list[str]] = {}
+    current = ""
+    for line in lines:
+        found = _LINE.match(line.strip())
+        if found and found[1] == "step":
+            current = found[2]
+            talk.setdefault(current, [])
+        elif found and found[2] == current:
+            current = "" if found[1] in {"pass", "fail"} else current
+        elif current:
+            talk[current].append(line.rstrip())
+    return {name: tuple(said) for name, said in talk.items()}
+
+
 def _measured(step: Step, text: str, problems: list[str]) -> Step:
     figures = dict(step.figures)
     for pair in text.split():

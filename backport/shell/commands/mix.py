@@ -10,9 +10,11 @@ import typer
 
 from backport.doors.cache import Cache
 from backport.output.interopview import interop_text
+from backport.output.observeview import observe_text
 from backport.qualify import interop as mixture
+from backport.qualify import observe as sight
 from backport.qualify.verdict import demand_none
-from backport.shell import mixing, qualifying
+from backport.shell import mixing, observing, qualifying
 from backport.shell.commands import common
 from backport.shell.commands.common import located, say, say_json
 from backport.shell.console import ConsoleRenderer
@@ -20,6 +22,9 @@ from backport.values.options import Options, Until
 
 Markdown = Annotated[str, typer.Option(help="A document whose section of the target is renewed.")]
 Fewer = Annotated[bool, typer.Option("--quick", help="Fewer loads, and no thousand devices.")]
+Defect = Annotated[
+    sight.Defect, typer.Option("--seed-defect", help="A program that must be noticed.")
+]
 
 
 def interop(
@@ -45,3 +50,25 @@ def interop(
     else:
         say(interop_text(result, plan))
     demand_none(mixture.STAGE, result.failures)
+
+
+def observe(
+    series: common.Series,
+    target: common.Target = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    seed_defect: Defect = sight.Defect.NONE,
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Show what an operator sees of the feature in a guest; exit 1 for what is not to be seen."""
+    options = located(Options(series, target, Until.BUILD, base, rev, flavour=observing.FLAVOUR))
+    views = observing.views_of(series)  # a bad file is told before minutes are spent
+    with ConsoleRenderer(quiet=quiet) as emit:
+        ground = qualifying.prepare(options, Cache.default(), emit)
+        result = observing.observe_on(ground, views, emit, seed_defect)
+    if json:
+        say_json(asdict(result))
+    else:
+        say(observe_text(result, target))
+    demand_none(sight.STAGE, result.failures)
