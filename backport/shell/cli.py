@@ -63,6 +63,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "drill": qualify.drill,
     "interop": mix.interop,
     "observe": mix.observe,
+    "soak": mix.soak,
     "qualify": qualify.qualify,
     "bundle": evidence.bundle_,
     "verify": evidence.verify_,

@@ -11,10 +11,12 @@ import typer
 from backport.doors.cache import Cache
 from backport.output.interopview import interop_text
 from backport.output.observeview import observe_text
+from backport.output.soakview import soak_text
 from backport.qualify import interop as mixture
 from backport.qualify import observe as sight
+from backport.qualify import soak as pressure
 from backport.qualify.verdict import demand_none
-from backport.shell import mixing, observing, qualifying
+from backport.shell import mixing, observing, qualifying, soaking
 from backport.shell.commands import common
 from backport.shell.commands.common import located, say, say_json
 from backport.shell.console import ConsoleRenderer
@@ -22,6 +24,11 @@ from backport.values.options import Options, Until
 
 Markdown = Annotated[str, typer.Option(help="A document whose section of the target is renewed.")]
 Fewer = Annotated[bool, typer.Option("--quick", help="Fewer loads, and no thousand devices.")]
+Seconds = Annotated[int, typer.Option(help="How long the workers work.", min=1, max=86400)]
+Seed = Annotated[
+    int, typer.Option(help="What the workers draw from: repeats a failure.", min=0, max=2**32 - 1)
+]
+Briefly = Annotated[bool, typer.Option("--quick", help="A quarter of a minute at most.")]
 Defect = Annotated[
     sight.Defect, typer.Option("--seed-defect", help="A program that must be noticed.")
 ]
@@ -72,3 +79,27 @@ def observe(
     else:
         say(observe_text(result, target))
     demand_none(sight.STAGE, result.failures)
+
+
+def soak(
+    series: common.Series,
+    target: common.Target = common.DEFAULT_TARGET,
+    base: common.Base = "",
+    rev: common.Rev = "",
+    seconds: Seconds = soaking.SECONDS,
+    seed: Seed = soaking.SEED,
+    quick: Briefly = False,
+    json: common.Json = False,
+    quiet: common.Quiet = False,
+) -> None:
+    """Press the feature on a kernel that watches itself; exit 1 for a splat or what is left."""
+    options = located(Options(series, target, Until.BUILD, base, rev, flavour=soaking.FLAVOUR))
+    with ConsoleRenderer(quiet=quiet) as emit:
+        ground = qualifying.prepare(options, Cache.default(), emit)
+        lasting = min(seconds, soaking.QUICK_SECONDS) if quick else seconds
+        result = soaking.soak_on(ground, emit, lasting, seed)
+    if json:
+        say_json(asdict(result))
+    else:
+        say(soak_text(result))
+    demand_none(pressure.STAGE, result.failures)
