@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -27,7 +26,7 @@ from backport.values.conflict import Conflict, Kind, Region, Segment, parse_mark
 from backport.values.csource import join_lines, split_lines
 from backport.values.errors import RuleError
 from backport.values.filecase import Step
-from backport.values.rule import Adaptation, LineDelta, Present, Question, Rule
+from backport.values.rule import Adaptation, LineDelta, Present, Question, Rule, has_word
 from backport.values.version import Version
 
 
@@ -75,8 +74,8 @@ def applicable(rules: Sequence[Rule], incoming: Incoming, tree: str, target: Tar
 
     def holds(question: Question) -> bool:
         if question not in answers:
-            found = _has_word(_asked(question, incoming, tree, target.git), question.symbol)
-            answers[question] = found == question.defined
+            asked = _asked(question, incoming, tree, target.git)
+            answers[question] = question.holds_in(asked)
         return answers[question]
 
     return [
@@ -86,10 +85,6 @@ def applicable(rules: Sequence[Rule], incoming: Incoming, tree: str, target: Tar
         and target.version in rule.targets
         and all(holds(q) for q in rule.when)
     ]
-
-
-def _has_word(data: bytes, word: str) -> bool:
-    return re.search(rb"\b%b\b" % re.escape(word.encode()), data) is not None
 
 
 def _asked(question: Question, incoming: Incoming, tree: str, git: Git) -> bytes:
@@ -209,7 +204,7 @@ class _Pick:
             for path in rule.paths
             if isinstance(rule.action, Present)
             and all(rule.belongs_to((sha,)) for sha in self._incoming.stands_for)
-            and _has_word(self._git.read(self._tree, path) or b"", rule.action.symbol)
+            and has_word(self._git.read(self._tree, path) or b"", rule.action.symbol)
         ]
         return tuple(found)
 

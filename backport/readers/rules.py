@@ -74,7 +74,7 @@ def _rule(row: Table, cause: str) -> Rule:
         has=regex(row, "has"),
         count=at_least_none(row, "count", 1),
         targets=_range(row),
-        when=tuple(_question(sub) for sub in row.tables("when")),
+        when=tuple(read_question(sub) for sub in row.tables("when")),
     )
 
 
@@ -198,7 +198,8 @@ def _lines(table: Table) -> tuple[str, ...]:
     return tuple(split_text(text if text.endswith("\n") else f"{text}\n"))
 
 
-def _question(table: Table) -> Question:
+def read_question(table: Table) -> Question:
+    """A question to a tree, or to a commit that is picked onto it."""
     if table.has("defined") == table.has("undefined"):
         raise table.error("", "wants one of `defined` and `undefined`")
     if table.has("in") == table.has("upstream"):

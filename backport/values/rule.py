@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -163,6 +164,15 @@ class Question:
     path: str
     defined: bool
     upstream: bool = False
+
+    def holds_in(self, text: bytes) -> bool:
+        """Whether what the file says is what is asked for."""
+        return has_word(text, self.symbol) == self.defined
+
+
+def has_word(text: bytes, word: str) -> bool:
+    """Whether the word is somewhere in the text, whole."""
+    return re.search(rb"\b%b\b" % re.escape(word.encode()), text) is not None
 
 
 @dataclass(frozen=True)
