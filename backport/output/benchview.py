@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backport.output.page import environment
-from backport.qualify.bench import NEW, OLD, WAY, BenchResult, Row
+from backport.qualify.bench import BenchResult
+from backport.qualify.benchrows import Row
 
 _BAR = 520.0  # pixels of the longest bar
 
@@ -26,20 +27,27 @@ def bench_text(result: BenchResult) -> str:
     """All rows, by kernel, the verdict last."""
     lines = list(_table(result))
     for kernel, gain in result.gains.items():
-        lines.append(f"{kernel}: {NEW} takes {gain:.1f} % fewer instructions than {OLD} on {WAY}")
+        less = f"{result.new} takes {gain:.1f} % fewer instructions than {result.old}"
+        lines.append(f"{kernel}: {less} on {result.way}")
+    lines += [f"~ {line}" for line in result.notes]
     lines += [f"✗ {line}" for line in result.failures] or ["✓ as expected"]
     return "\n".join(lines)
 
 
 def _table(result: BenchResult) -> Iterator[str]:
-    head = "instructions  spread  by order  soft irqs  backlog  switches  lost  reordered"
+    head = (
+        "instructions  beside  spread  by order  soft irqs  backlog  switches"
+        "  lost  surplus  reordered"
+    )
     for kernel in dict.fromkeys(row.kernel for row in result.rows):
         yield f"{kernel:28}  {head}"
         for row in result.of(kernel).values():
+            cost = f"{row.instructions:,.0f}" if row.instructions else "given up"
             yield (
-                f"  {row.block:26}  {row.instructions:12.0f}"
+                f"  {row.block:26}  {cost:>12} {row.beside:6.2f}%"
                 f" {row.spread:6.2f}%  {row.order_spread:7.2f}%  {row.net_rx:9.3f}"
-                f"  {row.backlog:7.3f}  {row.switches:8.3f}  {row.lost:4}  {row.reordered:9}"
+                f"  {row.backlog:7.3f}  {row.switches:8.3f}"
+                f"  {row.lost:4}  {row.surplus:7}  {row.reordered:9}"
             )
         yield ""
 
@@ -54,6 +62,8 @@ def _plots(result: BenchResult) -> dict[str, list[Bar]]:
     """Rows that differ in device and kernel only, under what they have in common."""
     groups: dict[str, list[Row]] = {}
     for row in result.rows:
+        if not row.instructions:
+            continue  # given up: there is nothing to draw
         groups.setdefault("_".join(row.block.split("_")[-3:]), []).append(row)
     return {what: [_bar(row, rows) for row in rows] for what, rows in sorted(groups.items())}
 
@@ -62,5 +72,5 @@ def _bar(row: Row, rows: list[Row]) -> Bar:
     scale = _BAR / max(one.instructions for one in rows)
     width = row.instructions * scale
     device = "_".join(row.block.split("_")[:-3])
-    half = max(row.spread, row.order_spread) / 200 * width
+    half = row.worst / 200 * width
     return Bar(row.kernel, device, round(width, 1), round(half, 1), f"{row.instructions:,.0f}")

@@ -17,10 +17,13 @@ from backport.guests.checks import Checks, ChecksRequest, build_checks
 from backport.guests.lab import LabKernel
 from backport.output.benchview import bench_page
 from backport.qualify import bench
+from backport.qualify.baseline import DEFAULT_BOUND, baseline_of, read_baseline, regressions
 from backport.qualify.bench import BenchRequest, BenchResult
+from backport.readers.benchplan import read_benchplan
 from backport.readers.manifest import find_data_root, read_target, series_path, target_path
 from backport.shell.pipeline import Ended, execute
 from backport.sources.archive import Archive
+from backport.values.benchplan import Expected
 from backport.values.errors import UsageError
 from backport.values.events import Emit
 from backport.values.options import Options
@@ -68,7 +71,7 @@ class BenchOrder:
     quick: bool = False
     baseline: Path | None = None
     save: Path | None = None
-    bound: float = bench.DEFAULT_BOUND
+    bound: float = DEFAULT_BOUND
 
 
 def prepare(options: Options, cache: Cache, emit: Emit) -> Ground:
@@ -112,6 +115,23 @@ def program(ground: Ground, name: str, emit: Emit) -> Checks:
     return build_checks(ChecksRequest(store.git, tree, headers, source, ground.cache), emit)
 
 
+def expected(ground: Ground) -> Expected:
+    """What the series' bench.toml expects of the tree that was built.
+
+    Raises `ManifestError` for a mistake in it or a series without it.
+    """
+    record, git = ground.run.record, Store(ground.cache).git
+    plan = read_benchplan(series_path(ground.data, record.series).parent / "bench.toml")
+    tree = git.tree_of(record.head)
+    losses = {
+        block: known
+        for known in plan.known
+        if all(q.holds_in(git.read(tree, q.path) or b"") for q in known.when)
+        for block in known.blocks
+    }
+    return Expected(plan, losses)
+
+
 def run_bench(order: BenchOrder, cache: Cache, emit: Emit) -> BenchResult:
     """Build and measure."""
     _baseline(order.baseline)  # a bad file is told before minutes are spent
@@ -123,6 +143,7 @@ def measure(order: BenchOrder, ground: Ground, emit: Emit) -> BenchResult:
     known = _baseline(order.baseline)
     request = BenchRequest(
         (ground.kernel, ground.control),
+        expected(ground),
         program(ground, f"bench_{order.options.series}", emit),
         ground.iproute2,
         ground.cache,
@@ -133,13 +154,14 @@ def measure(order: BenchOrder, ground: Ground, emit: Emit) -> BenchResult:
     start = time.monotonic()
     result = bench.run_bench(request, emit)
     if known:
-        more = bench.regressions(result, ground.kernel.label, known, order.bound)
+        now = baseline_of(result.rows, ground.kernel.label)
+        more = regressions(now, known, order.bound)
         result = replace(result, failures=(*result.failures, *more))
     result = replace(result, seconds=round(time.monotonic() - start, 1))
     emit(bench.finished(result, result.seconds))
     ground.keep(bench.STAGE, asdict(result), bench_page(result))
     if order.save is not None:
-        kept = bench.baseline_of(result, ground.kernel.label)
+        kept = baseline_of(result.rows, ground.kernel.label)
         files.write(order.save, json.dumps(kept, indent=1).encode() + b"\n")
     return result
 
@@ -153,4 +175,4 @@ def _baseline(file: Path | None) -> Mapping[str, float]:
         raise UsageError(
             f"{file}: {err}", hint="--baseline wants a file of --save-baseline"
         ) from err
-    return bench.read_baseline(data, str(file))
+    return read_baseline(data, str(file))

@@ -14,6 +14,7 @@ from backport.output.drillview import drill_text
 from backport.output.qualifyview import qualify_text
 from backport.qualify import bench as measure
 from backport.qualify import whole
+from backport.qualify.baseline import DEFAULT_BOUND
 from backport.qualify.drill import STAGE, Defect
 from backport.qualify.verdict import demand_none
 from backport.shell import drilling, qualification, qualifying
@@ -38,7 +39,7 @@ def bench(
     rev: common.Rev = "",
     quick: Quick = False,
     baseline: Baseline = "",
-    bound: Bound = measure.DEFAULT_BOUND,
+    bound: Bound = DEFAULT_BOUND,
     save_baseline: Save = "",
     json: common.Json = False,
     quiet: common.Quiet = False,
