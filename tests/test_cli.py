@@ -205,7 +205,8 @@ def test_options_survive_a_state_file_and_give_their_command():
     assert again == full and isinstance(again.accel, Accel) and isinstance(again.until, Until)
     assert shlex.join(full.argv()) == (
         "backport test dock --target mini --base '/a b' --rev v6.1 --upstream 'mbox:/x y'"
-        " --branch f/x --flavour debug --suite dock --suite port_dock --ladder --force --accel tcg --jobs 3"
+        " --branch f/x --flavour debug --suite dock --suite port_dock"
+        " --ladder --force --accel tcg --jobs 3"
     )
     assert Options("a", "b").branch_name == "backport/a/b" and full.branch_name == "f/x"
     assert Options("a", "b").argv() == ["backport", "run", "a", "--target", "b"]
