@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -85,18 +86,20 @@ def test_the_parts_are_played_on_one_ground_and_kept_with_the_run(monkeypatch, t
     ground = Ground(
         options, Ended(run.record, run.path), run.path, kernel, kernel, run.path, cache, run.path
     )
-    monkeypatch.setattr(qualifying, "prepare", lambda *_: ground)
+    grounds = {"": ground, "debug": replace(ground, folder=tmp_path)}
+    monkeypatch.setattr(qualifying, "prepare", lambda options, *_: grounds[options.flavour])
     asked = []
 
     def play(ground, quick, _emit):
         asked.append((ground, quick))
         return Findings((), "a table")
 
-    parts = tuple(qualification.Part(name, "a title", play) for name in ("one", "two"))
+    part = qualification.Part
+    parts = (part("one", "a title", play), part("two", "a title", play, "debug"))
     monkeypatch.setattr(qualification, "PARTS", parts)
     result = qualification.run_qualification(options, True, cache, silent)
     assert [one.name for one in result.outcomes] == ["one", "two"]
-    assert asked == [(ground, True)] * 2
+    assert asked == [(ground, True), (replace(grounds["debug"], folder=run.path), True)]
     record = rundir.load(run.path).record
     assert record.artifacts["qualify"] == "qualify.json"
     kept = json.loads((run.path / record.artifacts["qualify"]).read_bytes())
