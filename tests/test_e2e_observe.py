@@ -1,52 +1,33 @@
-"""What an operator sees, on a real kernel that needs no build: the one that netkit comes from."""
+"""What an operator sees, and a soak, on a real kernel that needs no build: netkit's own."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from donorkit import NETKIT, ROOT, donor
 
-from backport.doors.cache import Cache
-from backport.doors.store import Store
-from backport.gates.uapi import read_uapi
-from backport.guests import packaged
 from backport.guests.bpftool import BpftoolRequest, build_bpftool
-from backport.guests.checks import ChecksRequest, build_checks
-from backport.guests.lab import LabKernel
 from backport.qualify.observe import Defect, ObserveRequest, run_observe
-from backport.readers.manifest import read_target
-from backport.readers.snapshot import read_snapshot
+from backport.qualify.soak import SoakRequest, run_soak
+from backport.readers.manifest import read_flavour
 from backport.readers.views import read_views
-from backport.sources import obtain
-from backport.sources.archive import Archive
 from backport.values.events import silent
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network]
 
-ROOT = Path(__file__).resolve().parents[1]
-NETKIT = ROOT / "patches/netkit"
-
 
 @pytest.fixture(scope="module")
 def request_of(tmp_path_factory):
-    cache = Cache.default()
-    archive, store = Archive(cache), Store(cache)
-    donor = obtain(read_snapshot(NETKIT / "snapshot.toml").newer, store, cache, silent)
-    target = read_target(ROOT / "patches/targets/debian-6.1.toml")
-    control = next(c for c in target.controls if c.name == "donor")
-    kernel = packaged.kernel(archive, control.package, control.suites, cache, silent)
-    headers = read_uapi(NETKIT / "uapi.toml").headers
-    source = ROOT / "qemu/netkit_link.c"
-    link = build_checks(ChecksRequest(store.git, donor.tree, headers, source, cache), silent)
-    bpftool = build_bpftool(BpftoolRequest(store.git, donor.tree, cache), silent)
+    ours = donor()
+    link = ours.program("netkit_link")
+    bpftool = build_bpftool(BpftoolRequest(ours.store.git, ours.tree, ours.cache), silent)
     folder = tmp_path_factory.mktemp("logs")
 
     def make(defect):
         return ObserveRequest(
-            (LabKernel("donor", kernel.image, (), kernel.module_root),),
-            read_views(NETKIT / "observe.toml"), (ROOT / "qemu/observe").read_bytes(),
+            (ours.kernel,), read_views(NETKIT / "observe.toml"),
+            (ROOT / "qemu/observe").read_bytes(),
             {"bin/bpftool": bpftool, "bin/netkit_link": link.program},
-            packaged.iproute2(archive, cache, silent), cache, folder, defect,
+            ours.iproute2, ours.cache, folder, defect,
         )  # fmt: skip
 
     return make
@@ -64,3 +45,16 @@ def test_a_program_that_drops_is_seen_in_counters_and_probes(request_of):
     bad = {one.name for one in result.seen if one.missing}
     assert bad == {"counters", "program_runs", "fast_path", "drops"}
     assert result.failures
+
+
+def test_a_soak_that_cannot_look_for_leaks_says_so(tmp_path):
+    """Every worker works and leaves nothing; a kernel without kmemleak is no pass all the same."""
+    ours = donor(("veth",))
+    request = SoakRequest(
+        ours.kernel, ours.program("soak_netkit"), read_flavour(ROOT, "debug"),
+        ours.iproute2, ours.cache, tmp_path / "soak.log", seed=1, seconds=3,
+    )  # fmt: skip
+    result = run_soak(request, silent)
+    assert result.failures == ("memory: this kernel has no kmemleak (no figures)",)
+    assert all(one.ok and one.done for one in result.workers)
+    assert len(result.workers) == 4 and set(result.left.values()) == {0}
