@@ -72,14 +72,22 @@ class Heard:
 
 
 def run_alone(
-    member: Member, iproute2: Path, cache: Cache, *, counted: bool = False, on_line: OnLine = ignore
+    member: Member,
+    iproute2: Path,
+    cache: Cache,
+    *,
+    counted: bool = False,
+    devices: tuple[str, ...] = (),
+    on_line: OnLine = ignore,
 ) -> Heard:
     """Boot one guest; with `counted` its clock is its own instructions (see `COUNTED`).
+
+    `devices` are more words for QEMU.
 
     A payload that fails is a result. Raises `ToolMissing` and `UsageError`; see `demand_whole`.
     """
     runner: Runner = COUNTED if counted else RUNNERS["tcg"]
-    return _boot(member, iproute2, cache, runner, (), on_line)
+    return _boot(member, iproute2, cache, runner, devices, on_line)
 
 
 def run_together(members: Sequence[Member], iproute2: Path, cache: Cache) -> tuple[Heard, ...]:

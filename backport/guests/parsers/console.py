@@ -58,6 +58,12 @@ def is_last(raw: str) -> bool:
     return mark is not None and mark[1] == "done"
 
 
+def spoken(raw: str) -> str | None:
+    """What a suite says in this console line, None for a line of the kernel or of the frame."""
+    output = next((_OUTPUT.match(line.text) for line in clean([raw])), None)
+    return output[2] if output else None
+
+
 def read(raw: Iterable[str]) -> Console:
     """Sort a log; what does not fit the frame becomes a problem, never an exception."""
     console, current = Console(), ""
