@@ -1,42 +1,18 @@
-"""Drills of a target: its kernel, the node agent and a Python for it in one guest."""
+"""Drills of a target: its kernel, the node agent and what that needs in one guest."""
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import marshal
-import shutil
-import zipfile
-from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 
 from backport.doors import process
 from backport.doors.cache import Cache
-from backport.guests import packaged
-from backport.guests.initramfs import Payload
 from backport.qualify import drill
 from backport.qualify.drill import Defect, DrillRequest, DrillResult
 from backport.shell import qualifying
+from backport.shell.nodeparts import PROGRAMS, node_payload
 from backport.shell.qualifying import Ground
-from backport.sources.archive import Archive
-from backport.values.errors import UsageError
 from backport.values.events import Emit
 from backport.values.options import Options
-
-SUITES = ("bookworm",)
-PYTHON = "python3.11"
-PYTHON_PACKAGES = (f"{PYTHON}-minimal", f"lib{PYTHON}-minimal", f"lib{PYTHON}-stdlib")
-PLUGINS = "containernetworking-plugins"
-# Of the standard library, what the agent imports: modules that are files, and these packages.
-LIBRARY = ("encodings", "json", "re", "collections", "importlib", "urllib")
-# Of the host, by the package that has it: more than busybox's applets can.
-PROGRAMS = (
-    ("nsenter", "util-linux"),
-    ("sed", "sed"),
-    ("grep", "grep"),
-    *((name, "coreutils") for name in ("head", "cut", "mkdir", "chmod", "mv")),
-)
 
 
 def run_drill(options: Options, defect: Defect, cache: Cache, emit: Emit) -> DrillResult:
@@ -48,9 +24,11 @@ def run_drill(options: Options, defect: Defect, cache: Cache, emit: Emit) -> Dri
 def drill_on(ground: Ground, defect: Defect, emit: Emit) -> DrillResult:
     """Drill; leaves `drill.json` in the run's folder."""
     script = (ground.data / "qemu" / "drill").read_text(encoding="utf-8")
+    word = "" if defect is Defect.NONE else f" {defect}"
+    commands = {drill.SUITE: f"/bin/sh /bin/drill{word}"}
     request = DrillRequest(
         ground.kernel,
-        _payload(ground, script, defect, emit),
+        node_payload(ground, commands, {"bin/drill": script.encode()}, emit),
         drill.drills_of(script),
         ground.iproute2,
         ground.cache,
@@ -59,68 +37,3 @@ def drill_on(ground: Ground, defect: Defect, emit: Emit) -> DrillResult:
     result = drill.run_drills(request, emit)
     ground.keep(drill.STAGE, asdict(result))
     return result
-
-
-def _payload(ground: Ground, script: str, defect: Defect, emit: Emit) -> Payload:
-    archive = Archive(ground.cache)
-
-    def get(name: str) -> Path:
-        return packaged.unpacked(archive, name, SUITES, ground.cache, emit)
-
-    plugins = get(PLUGINS)
-    homes = [get(name) for name in PYTHON_PACKAGES]
-    programs = {f"bin/{name}": _of_the_host(name) for name, _ in PROGRAMS}
-    word = "" if defect is Defect.NONE else f" {defect}"
-    agent = ground.data / "qemu" / f"{ground.run.record.series}_agent.py"
-    link = qualifying.program(ground, f"{ground.run.record.series}_link", emit)
-    return Payload(
-        {drill.SUITE: f"/bin/sh /bin/drill{word}"},
-        {
-            **programs,
-            "bin/python3": homes[0] / "usr" / "bin" / PYTHON,
-            f"bin/{link.name}": link.program,
-            "bin/host-local": plugins / "usr" / "lib" / "cni" / "host-local",
-        },
-        {
-            "bin/drill": script.encode(),
-            f"bin/{agent.name}": agent.read_bytes(),
-            "usr/lib/python311.zip": library(home / "usr" / "lib" / PYTHON for home in homes[1:]),
-        },
-    )
-
-
-def _of_the_host(name: str) -> Path:
-    found = shutil.which(name)
-    assert found is not None  # `require` looked for all of them
-    return Path(found)
-
-
-def library(folders: Iterable[Path]) -> bytes:
-    """What the agent needs of the standard library, as a zip that Python imports from.
-
-    Compiled, because the guest is slow; beside the source, which Python takes where the
-    compiler was another version of it. The same folders give the same bytes.
-    """
-    found: dict[str, bytes] = {}
-    for folder in folders:
-        below = [p for name in LIBRARY for p in (folder / name).rglob("*.py")]
-        # A file may be a link into a package that is not here.
-        for path in filter(Path.is_file, [*folder.glob("*.py"), *below]):
-            found[str(path.relative_to(folder))] = path.read_bytes()
-    if "encodings/__init__.py" not in found or "json/__init__.py" not in found:
-        raise UsageError("the packages of Python in the archive have no standard library")
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, source in sorted(found.items()):
-            archive.writestr(zipfile.ZipInfo(f"{name}c"), _compiled(name, source))
-            archive.writestr(zipfile.ZipInfo(name), source)
-    return packed.getvalue()
-
-
-def _compiled(name: str, source: bytes) -> bytes:
-    code = compile(source, name, "exec", dont_inherit=True)
-    magic = importlib.util.MAGIC_NUMBER
-    # Flags 1: the file has the source's hash, and nobody is to check it.
-    return (
-        magic + (1).to_bytes(4, "little") + importlib.util.source_hash(source) + marshal.dumps(code)
-    )
