@@ -105,6 +105,16 @@ def configure(request: ConfigureRequest) -> ConfigureResult:
     return _finish(request, merged, text, time.monotonic() - start, cached)
 
 
+def configure_like(request: ConfigureRequest, config: str) -> None:
+    """Write another tree's configuration to `out/.config`, less what this tree does not know.
+
+    What is lost that way is no loss: the fragments are not asked for. Raises `BuildFailed`.
+    """
+    with kbuild.locked(request.out, STAGE, request.emit) as lock:
+        files.write(request.out / ".config", config.encode())
+        _run(_make(request), "olddefconfig", request.log, lock)
+
+
 def read_fragments(paths: Sequence[Path]) -> list[Fragment]:
     """Read fragments in order; one that cannot be read is a `UsageError`."""
     return [kconfig.parse_fragment(_fragment_text(path), path.name) for path in paths]

@@ -16,14 +16,18 @@ from pathlib import Path
 
 from backport.doors import files, process
 from backport.doors.git import Git
-from backport.doors.process import ProcessFailed
-from backport.kernel import debugdata, kbuild
-from backport.kernel.build import BuildRequest, build, make_of
+from backport.kernel import debugdata
+from backport.kernel.build import BuildRequest, build
 from backport.kernel.checkout import checkout
-from backport.kernel.configure import ConfigureRequest, configure, read_fragments
+from backport.kernel.configure import (
+    ConfigureRequest,
+    configure,
+    configure_like,
+    read_fragments,
+)
 from backport.kernel.toolchain import arch_named, probe, version_of
 from backport.readers import kconfig, symvers
-from backport.values.errors import BuildFailed, GateFailed
+from backport.values.errors import GateFailed
 from backport.values.events import Emit, Note, StageFinished, StageStarted, silent
 from backport.values.surface import Export, Layout, Surface
 
@@ -155,30 +159,25 @@ def _build_request(request: Request, tree: str) -> BuildRequest:
 
 
 def _configure(request: Request, tree: str) -> None:
-    configure(
-        ConfigureRequest(
-            request.source,
-            request.out,
-            request.fragments,
-            request.log,
-            tree,
-            request.arch,
-            _variables(request),
-            request.emit,
-        )
-    )
+    configure(_configure_request(request, tree))
 
 
 def _configure_like(request: Request, tree: str, config: str) -> None:
-    """The other tree's configuration, less what this one does not know: that is no loss."""
     request.out.mkdir(parents=True, exist_ok=True)
-    with kbuild.locked(request.out, STAGE, request.emit) as lock:
-        files.write(request.out / ".config", config.encode())
-        try:
-            make_of(_build_request(request, tree)).run("olddefconfig", log=request.log, lock=lock)
-        except ProcessFailed as err:
-            text = f"make olddefconfig failed\n{err.message}"
-            raise BuildFailed(text, log=request.log) from err
+    configure_like(_configure_request(request, tree), config)
+
+
+def _configure_request(request: Request, tree: str) -> ConfigureRequest:
+    return ConfigureRequest(
+        request.source,
+        request.out,
+        request.fragments,
+        request.log,
+        tree,
+        request.arch,
+        _variables(request),
+        request.emit,
+    )
 
 
 # -- reading
