@@ -60,6 +60,7 @@ THIRD_PARTY = {
         "shell.commands.deliver",
         "shell.commands.evaluate",
         "shell.commands.evidence",
+        "shell.commands.fleet",
         "shell.commands.learn",
         "shell.commands.look",
         "shell.commands.mix",

@@ -12,12 +12,14 @@ from backport.output.drillview import drill_text
 from backport.output.interopview import interop_text
 from backport.output.observeview import observe_text
 from backport.output.qualifyview import qualify_page
+from backport.output.rolloutview import rollout_text
 from backport.output.soakview import soak_text
 from backport.qualify import whole
 from backport.qualify.drill import Defect
 from backport.qualify.whole import Findings, Qualification, Scenario
-from backport.shell import drilling, mixing, observing, qualifying, soaking
+from backport.shell import drilling, mixing, observing, qualifying, rolling, soaking
 from backport.shell.qualifying import BenchOrder, Ground
+from backport.shell.rolling import RolloutOrder
 from backport.values.events import Emit
 from backport.values.options import Options
 
@@ -51,6 +53,11 @@ def _drill(ground: Ground, _quick: bool, emit: Emit) -> Findings:
     return Findings(result.failures, drill_text(result))
 
 
+def _rollout(ground: Ground, quick: bool, emit: Emit) -> Findings:
+    result = rolling.rollout_on(RolloutOrder(ground.options, quick), ground, emit)
+    return Findings(result.failures, rollout_text(result))
+
+
 def _observe(ground: Ground, _quick: bool, emit: Emit) -> Findings:
     result = observing.observe_on(ground, observing.views_of(ground.options.series), emit)
     return Findings(result.failures, observe_text(result, ground.options.target))
@@ -66,6 +73,7 @@ PARTS = (
     Part("bench", "what a packet costs, beside veth and the donor's kernel", _bench),
     Part("interop", "old and new devices mixed, and how both behave", _interop),
     Part("drill", "failures, and an agent that falls back", _drill),
+    Part("rollout", "a fleet taken to the new kernel and agent, and back", _rollout),
     Part("observe", "what an operator sees of it", _observe, observing.FLAVOUR),
     Part("soak", "stress, on a kernel that watches itself", _soak, soaking.FLAVOUR),
 )
