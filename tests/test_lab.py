@@ -108,6 +108,19 @@ def paths(words: tuple[str, ...]) -> tuple[str, str]:
     return parts["local.path"], parts["remote.path"]
 
 
+def test_a_guest_that_reads_late_misses_nothing():
+    """The kernel holds ten frames for it, or what net.unix.max_dgram_qlen says."""
+    frames = [b"%d" % number for number in range(600)]
+    with ethernet(["a", "b"]) as net, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
+            reader.bind(paths(net.words["b"])[0])
+            reader.settimeout(5)
+            for frame in frames:
+                sender.sendto(frame, paths(net.words["a"])[1])
+            assert [reader.recv(100) for _ in frames] == frames
+        assert net.dropped == 0
+
+
 def test_frames_reach_all_others_and_not_their_sender():
     with ethernet(["a", "b", "c"]) as net:
         ends = {}

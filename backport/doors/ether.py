@@ -11,6 +11,7 @@ import selectors
 import socket
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +19,15 @@ from pathlib import Path
 _FRAME = 1 << 17  # more than any frame with segmentation offload
 _BUFFER = 1 << 22
 _POLL = 0.2  # seconds until the thread notices that it is to end
+# Linux holds ten datagrams that nobody has read on such a socket (net.unix.max_dgram_qlen),
+# and a guest that waits for its turn on a busy host reads none: more than that are held here.
+_HELD = 2048  # frames for each guest
+_AGAIN = 0.002  # seconds until what is held is tried again
 
 
 @dataclass
 class Ethernet:
-    """`words` are QEMU's for each port's card; `dropped` counts frames that a guest left lying."""
+    """`words` are QEMU's for each port's card; `dropped` counts frames that no guest took."""
 
     words: dict[str, tuple[str, ...]] = field(default_factory=dict)
     carried: int = 0
@@ -62,25 +67,43 @@ def _card(number: int, local: Path, remote: Path) -> tuple[str, ...]:
 
 
 def _carry(net: Ethernet, ends: dict[socket.socket, str], ending: threading.Event) -> None:
+    held = {end: deque[bytes]() for end in ends}
     with selectors.DefaultSelector() as selector:
         for end in ends:
             selector.register(end, selectors.EVENT_READ)
         while not ending.is_set():
-            for key, _ in selector.select(_POLL):
+            for key, _ in selector.select(_AGAIN if any(held.values()) else _POLL):
                 assert isinstance(key.fileobj, socket.socket)
-                _forward(net, ends, key.fileobj)
+                _take(net, held, key.fileobj)
+            for end, frames in held.items():
+                _deliver(net, end, ends[end], frames)
 
 
-def _forward(net: Ethernet, ends: dict[socket.socket, str], source: socket.socket) -> None:
+def _take(net: Ethernet, held: dict[socket.socket, deque[bytes]], source: socket.socket) -> None:
+    """Read one frame, for all others."""
     try:
         frame = source.recv(_FRAME)
     except BlockingIOError:
         return
     net.carried += 1
-    for end, guest in ends.items():
+    for end, frames in held.items():
         if end is source:
             continue
-        try:
-            end.sendto(frame, guest)
-        except OSError:  # the guest is not up yet, gone, or does not read
+        if len(frames) < _HELD:
+            frames.append(frame)
+        else:
             net.dropped += 1
+
+
+def _deliver(net: Ethernet, end: socket.socket, guest: str, frames: deque[bytes]) -> None:
+    """Hand over as many frames as a guest takes, in their order."""
+    while frames:
+        try:
+            end.sendto(frames[0], guest)
+        except BlockingIOError:
+            return
+        except OSError:  # the guest is not up yet, or gone
+            net.dropped += len(frames)
+            frames.clear()
+            return
+        frames.popleft()
