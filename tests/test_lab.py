@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from pathlib import Path
 
 import fake_qemu
@@ -14,7 +16,7 @@ from backport.guests.lab import LabKernel, Member, demand_whole, hear
 from backport.guests.parsers.steps import UNREPORTED, read_steps
 from backport.guests.parsers.tree import Ended
 from backport.guests.runners import BootRequest
-from backport.guests.runners.qemu import COUNTED
+from backport.guests.runners.qemu import COUNTED, COUNTED_TOGETHER
 from backport.values.errors import GuestLost
 
 
@@ -103,6 +105,12 @@ def test_a_counted_guest_has_one_processor_and_counts(tmp_path):
     assert argv[-1] == "-x"
 
 
+def test_guests_that_talk_wait_as_long_as_the_host_does(tmp_path):
+    argv = COUNTED_TOGETHER.command(BootRequest(Path("k"), Path("i"), tmp_path / "log"))
+    assert argv[argv.index("-icount") + 1] == "shift=0,sleep=on"
+    assert argv[argv.index("-smp") + 1] == "1"
+
+
 def paths(words: tuple[str, ...]) -> tuple[str, str]:
     parts = dict(p.split("=", 1) for p in words[1].split(",") if "=" in p)
     return parts["local.path"], parts["remote.path"]
@@ -140,3 +148,24 @@ def test_frames_reach_all_others_and_not_their_sender():
         folder = Path(local).parent
     assert not folder.exists()
     assert len({words[3] for words in net.words.values()}) == 3
+
+
+def test_a_burst_waits_for_a_guest_that_reads_late():
+    """The host keeps ten datagrams at a socket: more than those were lost when a guest was slow."""
+    frames = [bytes([n]) * 60 for n in range(48)]
+    with ethernet(["a", "b"]) as net:
+        (a, hub_a), (b, _) = (paths(net.words[name]) for name in ("a", "b"))
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
+        ):
+            one.bind(a)
+            one.connect(hub_a)
+            other.bind(b)
+            other.settimeout(5)
+            sender = threading.Thread(target=lambda: [one.send(frame) for frame in frames])
+            sender.start()
+            time.sleep(0.02)
+            assert [other.recv(100) for _ in frames] == frames
+            sender.join()
+    assert (net.carried, net.dropped) == (48, 0)

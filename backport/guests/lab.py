@@ -1,7 +1,7 @@
 """A laboratory: kernels booted with a payload, one alone or several on one virtual Ethernet.
 
-A payload's commands run one after the other under qemu/init and report as `parsers.steps` reads. A
-guest alone can count its instructions as time; guests of a network run on real time.
+A payload's commands run one after the other under qemu/init and report as `parsers.steps` reads.
+Guests can count their instructions as time, alone and together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from backport.guests.parsers.steps import Step, Steps, read_steps
 from backport.guests.parsers.tree import Ended, Splat
 from backport.guests.runners import RUNNERS, BootRequest
 from backport.guests.runners.base import OnLine, Runner, ignore
-from backport.guests.runners.qemu import COUNTED
+from backport.guests.runners.qemu import COUNTED, COUNTED_TOGETHER
 from backport.values.errors import GuestLost, UsageError
 
 
@@ -90,13 +90,19 @@ def run_alone(
     return _boot(member, iproute2, cache, runner, devices, on_line)
 
 
-def run_together(members: Sequence[Member], iproute2: Path, cache: Cache) -> tuple[Heard, ...]:
-    """Boot several guests with a card each on one Ethernet; all are gone when this returns."""
+def run_together(
+    members: Sequence[Member], iproute2: Path, cache: Cache, *, counted: bool = False
+) -> tuple[Heard, ...]:
+    """Boot several guests with a card each on one Ethernet; all are gone when this returns.
+
+    With `counted` a guest's clock is its own instructions while it has anything to do.
+    """
+    runner: Runner = COUNTED_TOGETHER if counted else RUNNERS["tcg"]
     if len({member.name for member in members}) != len(members):
         raise UsageError("two guests of a laboratory have one name")
     with ethernet([m.name for m in members]) as net, ThreadPoolExecutor(len(members)) as pool:
         jobs = [
-            pool.submit(_boot, one, iproute2, cache, RUNNERS["tcg"], net.words[one.name], ignore)
+            pool.submit(_boot, one, iproute2, cache, runner, net.words[one.name], ignore)
             for one in members
         ]
         return tuple(job.result() for job in jobs)
@@ -158,6 +164,11 @@ def hear(
         tuple((*heard.notes, *heard.problems)),
         said,
     )
+
+
+def splats_of(heard: Heard) -> tuple[str, ...]:
+    """What the kernel itself complained of, a line each."""
+    return tuple(f"{heard.name}: {splat.headline}" for splat in heard.splats)
 
 
 def demand_whole(heard: Heard) -> None:
