@@ -21,7 +21,9 @@ from backport.values.rule import Question
 NETKIT = Path(__file__).parents[1] / "patches" / "netkit" / "bench.toml"
 OLD, NEW, PEER = "veth_bpf_nic_udp64", "netkit_l3_bpf_nic_udp64", "veth_bpf_peer_udprr"
 BLOCKS = (OLD, NEW)
-PLAN = BenchPlan("netkit_l3", "veth", "bpf_nic_udp64", 10.0, 2.0, ("bpf_nic_udp64",))
+PLAN = BenchPlan(
+    "netkit_l3", "veth", "bpf_nic_udp64", 10.0, 2.0, ("bpf_nic_udp64",), "bpf_udp64", ()
+)
 FIX = "c4327229948879814229b46aa26a750718888503"
 LOSES = Known((PEER,), (Question("scrub", "filter.c", False),), FIX, "the packet's\ntype stays")
 
@@ -189,7 +191,7 @@ def test_a_short_run_has_what_the_verdict_needs():
     cases = (*BLOCKS, "veth_pass_host_tcprr", "netkit_l2_bpf_pod_tcpconn")
     assert bench.chosen(cases, PLAN.quick) == BLOCKS
     assert bench.chosen(cases, ()) == cases
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="no block 'bpf_nic_udp64'"):
         bench.chosen(("other",), PLAN.quick)
 
 
@@ -208,6 +210,7 @@ def test_the_table_and_the_page_have_every_row():
     [
         ("gain = 10", "gain = 100", "100 is no percentage"),
         ('quick = ["bpf_nic_udp64", ', "quick = [", "lacks the way of the verdict"),
+        ('quick = ["bpf_udp64", ', "quick = [", "wire.quick: lacks the way of the verdict"),
         (FIX, FIX[:12], "is no full commit id"),
         (", in = ", ", upstream = ", "is about a commit that is picked"),
         ("spread = 2", "spread = 2\nboots = 3", "boots"),

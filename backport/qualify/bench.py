@@ -18,10 +18,12 @@ from backport.guests.checks import Checks
 from backport.guests.initramfs import Payload
 from backport.guests.lab import Heard, LabKernel, Member
 from backport.guests.parsers.steps import Step
+from backport.qualify import wire
 from backport.qualify.benchrows import ORDERS, UNEXPLAINED, Row, Sample, rows_of
+from backport.qualify.wire import WireRequest, WireRow
 from backport.values.benchplan import BenchPlan, Expected, Known
 from backport.values.errors import UsageError
-from backport.values.events import Emit, Progress, StageFinished, StageStarted
+from backport.values.events import Emit, Note, Progress, StageFinished, StageStarted
 
 STAGE = "bench"
 SUITE = "bench"
@@ -34,6 +36,7 @@ class BenchRequest:
     kernels: tuple[LabKernel, ...]
     expected: Expected
     program: Checks
+    wire: Checks
     iproute2: Path
     cache: Cache
     folder: Path
@@ -56,6 +59,7 @@ class BenchResult:
     gains: Mapping[str, float]
     failures: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    wire: tuple[WireRow, ...] = ()
     seconds: float = 0.0
 
     def of(self, kernel: str) -> dict[str, Row]:
@@ -70,18 +74,66 @@ def run_bench(request: BenchRequest, emit: Emit) -> BenchResult:
     result, see `demand_none`.
     """
     emit(StageStarted(STAGE, "instructions per packet"))
-    quick = request.expected.plan.quick if request.quick else ()
-    blocks = chosen(request.program.cases, quick)
-    jobs = [(k, o, b) for k in request.kernels for o in ORDERS for b in range(request.boots)]
+    plan = request.expected.plan
+    for known in plan.known:
+        chosen(request.program.cases, known.blocks)
+    blocks = chosen(request.program.cases, plan.quick if request.quick else ())
+    jobs = [
+        (kernel, order, boot)
+        for kernel in request.kernels
+        for order in ORDERS
+        for boot in range(_boots(request, kernel))
+    ]
     samples: list[Sample] = []
+    splats: list[str] = []
     # A counted guest keeps one processor busy, and its figures do not mind the other one.
     with ThreadPoolExecutor(2) as pool:
         heard = pool.map(lambda job: _boot(request, blocks, *job), jobs)
         for number, ((kernel, order, _), one) in enumerate(zip(jobs, heard, strict=True), 1):
             lab.demand_whole(one)
             samples += [Sample(kernel.label, order, step) for step in one.of(SUITE)]
+            splats += lab.splats_of(one) if kernel is request.kernels[0] else ()
             emit(Progress(STAGE, number, len(jobs), "boots"))
-    return judge(samples, [k.label for k in request.kernels], blocks, request.expected)
+    result = judge(samples, [k.label for k in request.kernels], blocks, request.expected)
+    result = replace(result, failures=(*result.failures, *splats))
+    return _with_wire(request, result, emit)
+
+
+def _boots(request: BenchRequest, kernel: LabKernel) -> int:
+    """A control is shown and not judged: one boot of it tells what there is to see."""
+    return request.boots if kernel is request.kernels[0] else 1
+
+
+def _wired(request: BenchRequest) -> tuple[LabKernel, ...]:
+    return request.kernels[:1] if request.quick else request.kernels
+
+
+def _with_wire(request: BenchRequest, result: BenchResult, emit: Emit) -> BenchResult:
+    plan = request.expected.plan
+    blocks = chosen(request.wire.cases, plan.wire_quick if request.quick else ())
+    rows: list[WireRow] = []
+    failures: list[str] = []
+    for kernel in _wired(request):
+        emit(Note(STAGE, f"{kernel.label}: two guests on one wire"))
+        boots = _boots(request, kernel)
+        heard = wire.run_wire(
+            WireRequest(
+                kernel,
+                request.wire,
+                blocks,
+                request.iproute2,
+                request.cache,
+                request.folder,
+                boots,
+            )
+        )
+        steps = [step for one in heard for step in one.of(wire.SUITE)]
+        found = wire.rows_of(kernel.label, steps, blocks)
+        rows += found
+        if kernel is request.kernels[0]:
+            failures += wire.failures_of(found, steps, blocks, plan)
+            failures += [line for one in heard for line in lab.splats_of(one)]
+    return replace(result, wire=tuple(rows), failures=(*result.failures, *failures))
 
 
 def finished(result: BenchResult, seconds: float) -> StageFinished:
@@ -93,11 +145,15 @@ def finished(result: BenchResult, seconds: float) -> StageFinished:
 
 
 def chosen(cases: Sequence[str], ends: tuple[str, ...]) -> tuple[str, ...]:
-    """The blocks of a run: those that end as one of `ends` does, or all."""
-    found = tuple(case for case in cases if not ends or case.endswith(ends))
-    if not found:
-        raise UsageError("the bench program lists no block that is wanted")
-    return found
+    """The blocks of a run: those that end as one of `ends` does, or all.
+
+    Raises `UsageError` for an end that no block has.
+    """
+    for end in ends:
+        if not any(case.endswith(end) for case in cases):
+            hint = "name blocks of the program in bench.toml, or the ends of their names"
+            raise UsageError(f"the bench program has no block {end!r}", hint=hint)
+    return tuple(case for case in cases if not ends or case.endswith(ends))
 
 
 def _boot(

@@ -15,6 +15,7 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 def read_benchplan(path: Path) -> BenchPlan:
     """The plan of a file; raises `ManifestError` with file, line and key."""
     root = load(path)
+    wire = root.table("wire")
     plan = BenchPlan(
         root.string("new"),
         root.string("old"),
@@ -22,13 +23,20 @@ def read_benchplan(path: Path) -> BenchPlan:
         _percent(root, "gain"),
         _percent(root, "spread"),
         root.strings("quick"),
+        wire.string("way"),
+        wire.strings("quick"),
         tuple(_known(row) for row in root.tables("known")),
     )
     root.done()
-    if plan.way not in plan.quick:
-        hint = f"add {plan.way!r}: a short run has a verdict, too"
-        raise root.error("quick", "lacks the way of the verdict", hint=hint)
+    _in_short(root, plan.way, plan.quick)
+    _in_short(wire, plan.wire_way, plan.wire_quick)
     return plan
+
+
+def _in_short(table: Table, way: str, quick: tuple[str, ...]) -> None:
+    if way not in quick:
+        hint = f"add {way!r}: a short run has a verdict, too"
+        raise table.error("quick", "lacks the way of the verdict", hint=hint)
 
 
 def _percent(root: Table, key: str) -> float:

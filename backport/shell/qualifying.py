@@ -145,6 +145,7 @@ def measure(order: BenchOrder, ground: Ground, emit: Emit) -> BenchResult:
         (ground.kernel, ground.control),
         expected(ground),
         program(ground, f"bench_{order.options.series}", emit),
+        program(ground, f"wire_{order.options.series}", emit),
         ground.iproute2,
         ground.cache,
         ground.folder / "logs",

@@ -22,7 +22,8 @@ class Known:
 class BenchPlan:
     """`new` against `old` on the blocks that end in `way`; `quick` are ends of blocks, too.
 
-    `gain` is the least, `spread` the most that is allowed, both in percent.
+    `gain` is the least, `spread` the most that is allowed, both in percent. `wire_way` and
+    `wire_quick` are the same of the blocks between two guests.
     """
 
     new: str
@@ -31,6 +32,8 @@ class BenchPlan:
     gain: float
     spread: float
     quick: tuple[str, ...]
+    wire_way: str
+    wire_quick: tuple[str, ...]
     known: tuple[Known, ...] = ()
 
 
