@@ -22,7 +22,7 @@ NETKIT = Path(__file__).parents[1] / "patches" / "netkit" / "bench.toml"
 OLD, NEW, PEER = "veth_bpf_nic_udp64", "netkit_l3_bpf_nic_udp64", "veth_bpf_peer_udprr"
 BLOCKS = (OLD, NEW)
 PLAN = BenchPlan(
-    "netkit_l3", "veth", "bpf_nic_udp64", 10.0, 2.0, ("bpf_nic_udp64",), "bpf_udp64", ()
+    "netkit_l3", "veth", "bpf_nic_udp64", 10.0, 2.0, ("bpf_nic_udp64",), "bpf_udp64", (), ()
 )
 FIX = "c4327229948879814229b46aa26a750718888503"
 LOSES = Known((PEER,), (Question("scrub", "filter.c", False),), FIX, "the packet's\ntype stays")

@@ -18,7 +18,7 @@ from backport.values.errors import GuestLost
 
 OLD, NEW = "veth_bpf_udp64", "netkit_l3_bpf_udp64"
 BLOCKS = (OLD, NEW)
-PLAN = BenchPlan("netkit_l3", "veth", "bpf_nic_udp64", 10.0, 2.0, (), "bpf_udp64", ())
+PLAN = BenchPlan("netkit_l3", "veth", "bpf_nic_udp64", 10.0, 2.0, (), "bpf_udp64", (), ())
 
 
 def step(block, near=9000, far=8000, *, ok=True, detail="", **more):

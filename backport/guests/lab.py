@@ -78,6 +78,7 @@ def run_alone(
     *,
     counted: bool = False,
     devices: tuple[str, ...] = (),
+    runner: Runner = RUNNERS["tcg"],
     on_line: OnLine = ignore,
 ) -> Heard:
     """Boot one guest; with `counted` its clock is its own instructions (see `COUNTED`).
@@ -86,7 +87,7 @@ def run_alone(
 
     A payload that fails is a result. Raises `ToolMissing` and `UsageError`; see `demand_whole`.
     """
-    runner: Runner = COUNTED if counted else RUNNERS["tcg"]
+    runner = COUNTED if counted else runner
     return _boot(member, iproute2, cache, runner, devices, on_line)
 
 

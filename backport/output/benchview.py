@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from backport.output.page import environment
+from backport.qualify import throughput
 from backport.qualify.bench import BenchResult
 
 _BAR = 520.0  # pixels of the longest bar
@@ -41,7 +42,7 @@ class Bar:
 
 def bench_text(result: BenchResult) -> str:
     """All rows, by kernel, the verdict last."""
-    lines = [*_table(result), *_wire_table(result)]
+    lines = [*_table(result), *_wire_table(result), *throughput.told(result.wall)]
     for kernel, gain in result.gains.items():
         less = f"{result.new} takes {gain:.1f} % fewer instructions than {result.old}"
         lines.append(f"{kernel}: {less} on {result.way}")

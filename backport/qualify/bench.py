@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backport.doors.cache import Cache
-from backport.guests import lab
+from backport.guests import kvmprobe, lab
 from backport.guests.checks import Checks
 from backport.guests.initramfs import Payload
 from backport.guests.lab import Heard, LabKernel, Member
 from backport.guests.parsers.steps import Step
 from backport.qualify import wire
 from backport.qualify.benchrows import ORDERS, UNEXPLAINED, Row, Sample, rows_of
+from backport.qualify.throughput import ThroughputRequest, WallClock, run_throughput
 from backport.qualify.wire import WireRequest, WireRow
 from backport.values.benchplan import BenchPlan, Expected, Known
 from backport.values.errors import UsageError
@@ -60,6 +61,7 @@ class BenchResult:
     failures: tuple[str, ...]
     notes: tuple[str, ...] = ()
     wire: tuple[WireRow, ...] = ()
+    wall: WallClock = field(default_factory=WallClock)
     seconds: float = 0.0
 
     def of(self, kernel: str) -> dict[str, Row]:
@@ -96,7 +98,7 @@ def run_bench(request: BenchRequest, emit: Emit) -> BenchResult:
             emit(Progress(STAGE, number, len(jobs), "boots"))
     result = judge(samples, [k.label for k in request.kernels], blocks, request.expected)
     result = replace(result, failures=(*result.failures, *splats))
-    return _with_wire(request, result, emit)
+    return _with_wall_clock(request, _with_wire(request, result, emit), emit)
 
 
 def _boots(request: BenchRequest, kernel: LabKernel) -> int:
@@ -134,6 +136,23 @@ def _with_wire(request: BenchRequest, result: BenchResult, emit: Emit) -> BenchR
             failures += wire.failures_of(found, steps, blocks, plan)
             failures += [line for one in heard for line in lab.splats_of(one)]
     return replace(result, wire=tuple(rows), failures=(*result.failures, *failures))
+
+
+def _with_wall_clock(request: BenchRequest, result: BenchResult, emit: Emit) -> BenchResult:
+    kvm = kvmprobe.probe(request.kernels[0].image, request.cache)
+    if kvm.usable:
+        emit(Note(STAGE, "throughput by the wall clock, under KVM"))
+    blocks = chosen(request.program.cases, request.expected.plan.throughput)
+    asked = ThroughputRequest(
+        request.kernels[:1] if request.quick else request.kernels,
+        request.program,
+        blocks,
+        request.iproute2,
+        request.cache,
+        request.folder,
+        request.boots,
+    )
+    return replace(result, wall=run_throughput(asked, kvm))
 
 
 def finished(result: BenchResult, seconds: float) -> StageFinished:

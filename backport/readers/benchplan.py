@@ -25,6 +25,7 @@ def read_benchplan(path: Path) -> BenchPlan:
         root.strings("quick"),
         wire.string("way"),
         wire.strings("quick"),
+        root.strings("throughput"),
         tuple(_known(row) for row in root.tables("known")),
     )
     root.done()

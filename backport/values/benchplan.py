@@ -23,7 +23,8 @@ class BenchPlan:
     """`new` against `old` on the blocks that end in `way`; `quick` are ends of blocks, too.
 
     `gain` is the least, `spread` the most that is allowed, both in percent. `wire_way` and
-    `wire_quick` are the same of the blocks between two guests.
+    `wire_quick` are the same of the blocks between two guests. `throughput` are ends of blocks
+    that the wall clock measures, where there is one to trust.
     """
 
     new: str
@@ -34,6 +35,7 @@ class BenchPlan:
     quick: tuple[str, ...]
     wire_way: str
     wire_quick: tuple[str, ...]
+    throughput: tuple[str, ...]
     known: tuple[Known, ...] = ()
 
 
