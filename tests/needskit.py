@@ -9,6 +9,7 @@ import pygit2
 
 from backport.doors.git import Git
 from backport.doors.odb import Odb
+from backport.needs.names import Names
 from backport.needs.past import Past
 from backport.needs.search import Budget, Deadline, Found, Search
 from backport.needs.trials import Onto, Trials
@@ -67,6 +68,7 @@ def asked(
     onto: str = "old",
     has: tuple[str, ...] = (),
     budget: Budget | None = None,
+    named: bool = False,
 ) -> Found | None:
     """What a commit needs on a branch; upstream is what the branch left."""
     limits = budget or Budget()
@@ -75,4 +77,6 @@ def asked(
     odb = Odb(tale.path)
     left = Deadline(limits.seconds)
     past = Past(tale.git, odb, fork, odb.parents(sha)[0], left)
-    return Search(Trials(odb, Onto(target, has)), past, limits, left).run(sha)
+    trials = Trials(odb, Onto(target, has))
+    names = Names(tale.git, trials, past) if named else None
+    return Search(trials, past, limits, left, names).run(sha)

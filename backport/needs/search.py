@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from backport.needs.names import Lack, Names
 from backport.needs.past import Over, Past, Step
 from backport.needs.spans import around, meeting
 from backport.needs.trials import Clash, Hard, Trials
@@ -45,6 +46,7 @@ class Found:
     take: tuple[str, ...]
     why: dict[str, Why]
     hard: tuple[Hard, ...] = ()
+    lacks: tuple[Lack, ...] = ()  # names that the set does not bring either
 
 
 class Deadline:
@@ -69,15 +71,35 @@ class Search:
     past: Past
     budget: Budget
     left: Callable[[], float]
+    names: Names | None = None
+    kept: dict[str, Why] = field(default_factory=dict)  # needed for a name, whatever applies
     why: dict[str, Why] = field(default_factory=dict)
     depth: dict[str, int] = field(default_factory=dict)
     hard: set[Hard] = field(default_factory=set)
 
     def run(self, sha: str) -> Found | None:
-        """The set for a commit; None if no set of the lines' own history makes it apply.
+        """The set for a commit; None if no set of the lines' own history makes it apply."""
+        found = self._applying(sha)
+        for _ in range(self.budget.depth):
+            if found is None or self.names is None:
+                break
+            lacks = self.names.lacking([*found.take, sha], found.hard)
+            found = replace(found, lacks=tuple(lacks))
+            more = {one.bringer: one for one in lacks if one.bringer}
+            more = {who: one for who, one in more.items() if who not in found.take}
+            if not more or len(found.take) + len(more) > self.budget.commits:
+                break
+            reasons = {who: Why(one.of, one.path, one.name) for who, one in more.items()}
+            self.kept = {**self.kept, **reasons}
+            wider = self._applying(sha)
+            if wider is None:
+                break
+            found = wider
+        return found
 
-        One whose commits all apply is best. It is looked for one step deeper at a time, so that
-        what is found is near; where there is none within the budget, the tightest has to do.
+    def _applying(self, sha: str) -> Found | None:
+        """A set whose commits all apply is best. It is looked for one step deeper at a time, so
+        that what is found is near; where there is none within the budget, the tightest has to do.
         """
         tightest = last = None
         for depth in range(1, self.budget.depth + 1):
@@ -95,7 +117,8 @@ class Search:
         return tightest
 
     def _within(self, sha: str, depth: int) -> Found | None:
-        self.why, self.hard, self.depth = {}, set(), {sha: 0}
+        self.why, self.hard = dict(self.kept), set()
+        self.depth = {sha: 0, **dict.fromkeys(self.kept, 1)}
         grown = self._grown(sha, depth)
         if grown is None:
             return None
@@ -106,7 +129,7 @@ class Search:
     # -- growing
 
     def _grown(self, sha: str, depth: int) -> list[str] | None:
-        chosen: list[str] = []
+        chosen = self._in_order(set(self.kept))
         while (clash := self.trials.clash([*chosen, sha], self.hard)) is not None:
             who, path = clash.sha, clash.paths[0]
             more = [one for one in self._direct(clash, path) if one not in chosen]
@@ -175,7 +198,7 @@ class Search:
         left, before = list(chosen), -1
         while len(left) != before:
             before = len(left)
-            for one in reversed(tuple(left)):
+            for one in [one for one in reversed(left) if one not in self.kept]:
                 self.left()
                 fewer = [other for other in left if other != one]
                 if self.trials.clash([*fewer, sha], self.hard) is None:
