@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-import struct
 import tempfile
 import threading
 from collections import deque
@@ -19,8 +18,6 @@ from pathlib import Path
 
 _FRAME = 1 << 17  # more than any frame with segmentation offload
 _BUFFER = 1 << 22
-# The host lets ten frames wait at a socket; a guest of a busy host reads a burst later than that.
-_PATIENCE = struct.pack("ll", 0, 50_000)  # a timeval: a twentieth of a second
 _POLL = 0.2  # seconds until the thread notices that it is to end
 # Linux holds ten datagrams that nobody has read on such a socket (net.unix.max_dgram_qlen),
 # and a guest that waits for its turn on a busy host reads none: more than that are held here.
@@ -47,8 +44,8 @@ def ethernet(ports: Sequence[str]) -> Iterator[Ethernet]:
         for number, port in enumerate(ports):
             ours, theirs = folder / f"hub{number}", folder / f"guest{number}"
             end = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            end.setblocking(False)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _PATIENCE)
             end.bind(str(ours))
             ends[end] = str(theirs)
             net.words[port] = _card(number, theirs, ours)
@@ -85,7 +82,7 @@ def _carry(net: Ethernet, ends: dict[socket.socket, str], ending: threading.Even
 def _take(net: Ethernet, held: dict[socket.socket, deque[bytes]], source: socket.socket) -> None:
     """Read one frame, for all others."""
     try:
-        frame = source.recv(_FRAME, socket.MSG_DONTWAIT)
+        frame = source.recv(_FRAME)
     except BlockingIOError:
         return
     net.carried += 1
