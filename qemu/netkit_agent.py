@@ -7,16 +7,20 @@ netkit fails, the pod gets veth in the same call. What a pod may have is written
 made, so that the next call takes away what a killed one left. It needs only the standard library.
 
     CNI_COMMAND=ADD|CHECK|DEL|VERSION netkit_agent.py <configuration
-    netkit_agent.py reconcile <configuration        what an init script calls after a crash
+    netkit_agent.py reconcile <configuration        what a timer of the node calls
+
+`reconcile` undoes each ADD that was killed, and mends each pod that is no longer as it was made.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -43,7 +47,10 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Pod:
-    """One interface of one pod, as the disk remembers it; `stage` is begun or up."""
+    """One interface of one pod, as the disk remembers it.
+
+    `stage` is begun, up, or mending: a pod that is mended keeps its address whatever is killed.
+    """
 
     container: str
     interface: str
@@ -52,6 +59,7 @@ class Pod:
     stage: str = "begun"
     why: str = ""  # why it is not the kind that was tried first
     address: str = ""
+    gateway: str = ""
 
     @property
     def key(self) -> str:
@@ -113,8 +121,17 @@ class Node:
     def exists(self, device: str) -> bool:
         return Path(f"/sys/class/net/{device}").exists()
 
-    def pinned(self, pod: Pod) -> bool:
-        return all(path.exists() for path in self.links(pod))
+    def attached(self, pod: Pod) -> None:
+        """Raise `Failed` unless both ends of a netkit pair have the program that they were given."""
+        self.run(self.loader, "check", pod.host, str(self.links(pod)[0]))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One agent at a time: a timer's must not undo what another one is about to make."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (self.state / ".lock").open("w", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # the kernel lets go of it, however we end
+            yield
 
     def unpin(self, pod: Pod) -> None:
         try:
@@ -174,28 +191,39 @@ class Agent:
         left = self.known(pod)
         if left is not None:
             self.remove(left)
+        return self.first_that_works(pod, self.make, self.remove)
+
+    def first_that_works(
+        self, pod: Pod, make: Callable[[Pod], Pod], undo: Callable[[Pod], None]
+    ) -> Pod:
+        """Try each kind of device in turn; what failed is undone before the next one."""
         why: list[str] = []
         for kind in kinds_to_try(self.config):
             attempt = replace(pod, kind=kind, why="; ".join(why))
             self.node.write(attempt)
             try:
-                return self.make(attempt)
+                return make(attempt)
             except Failed as error:
                 why.append(f"{kind}: {error}")
-                self.remove(attempt)
+                undo(attempt)
         raise CniError(NO_DEVICE, f"no device for {pod.container}", "; ".join(why))
 
     def make(self, pod: Pod) -> Pod:
+        """Lease an address, and plug the pod in."""
         lease = json.loads(self.ipam("ADD", pod))
         address, gateway = lease["ips"][0]["address"], lease["ips"][0].get("gateway")
         if not gateway:
             raise Failed(f"{self.config['ipam']['type']} gave {address} no gateway")
+        return self.plug(replace(pod, address=address, gateway=gateway))
+
+    def plug(self, pod: Pod) -> Pod:
+        """Make the device of a pod that has an address."""
         if pod.kind == "netkit":
             self.make_netkit(pod)
         else:
             self.node.run("ip", "link", "add", pod.host, "type", "veth", "peer", "name", pod.peer)
-        self.wire(pod, address.partition("/")[0], gateway)
-        done = replace(pod, stage="up", address=address)
+        self.wire(pod, pod.address.partition("/")[0], pod.gateway)
+        done = replace(pod, stage="up")
         self.node.write(done)
         return done
 
@@ -226,23 +254,53 @@ class Agent:
             raise CniError(NOT_AS_MADE, f"{pod.container} was not added whole")
         if not self.node.exists(found.host):
             raise CniError(NOT_AS_MADE, f"{found.host} is gone")
-        if found.kind == "netkit" and not self.node.pinned(found):
-            raise CniError(NOT_AS_MADE, f"the program's link of {found.host} is gone")
+        if found.kind == "netkit":
+            try:
+                self.node.attached(found)
+            except Failed as error:
+                raise CniError(NOT_AS_MADE, f"{found.host} has not its program: {error}") from error
 
-    def remove(self, pod: Pod) -> None:
-        """Take away all that a pod may have, in any state, as often as it is called."""
+    def unplug(self, pod: Pod) -> None:
+        """Take away the device with its links, in any state."""
         self.node.unpin(pod)
         if self.node.exists(pod.host):
             self.node.run("ip", "link", "del", pod.host)
+
+    def remove(self, pod: Pod) -> None:
+        """Take away all that a pod may have, in any state, as often as it is called."""
+        self.unplug(pod)
         self.ipam("DEL", pod)
         self.node.forget(pod)
 
-    def reconcile(self) -> tuple[str, ...]:
-        """Undo each ADD that was killed; the runtime asks again for a pod that it still wants."""
-        broken = [pod for pod in self.node.read() if pod.stage != "up"]
-        for pod in broken:
-            self.remove(pod)
-        return tuple(pod.container for pod in broken)
+    def reconcile(self) -> dict[str, list[str]]:
+        """Undo each ADD that was killed, and mend what is not as it was made.
+
+        The runtime asks again for a pod that it still wants. One that cannot be mended now, since
+        its namespace has gone, say, is left for the next time, and does not keep off the others.
+        """
+        done: dict[str, list[str]] = {"repaired": [], "mended": [], "broken": []}
+        for pod in self.node.read():
+            try:
+                if pod.stage == "begun":
+                    self.remove(pod)
+                    done["repaired"].append(pod.container)
+                elif self.mend(pod):
+                    done["mended"].append(pod.container)
+            except (CniError, Failed) as error:
+                done["broken"].append(f"{pod.container}: {error}")
+        return done
+
+    def mend(self, pod: Pod) -> bool:
+        """Give a pod a new device if its own is not whole; its address stays."""
+        try:
+            self.check(pod)
+        except CniError:
+            broken = replace(pod, stage="mending")
+            self.node.write(broken)
+            self.unplug(broken)
+            self.first_that_works(broken, self.plug, self.unplug)
+            return True
+        return False
 
 
 # -- the protocol
@@ -270,7 +328,7 @@ def answer(
         raise CniError(BAD_CONFIG, "ipam.type is not set")
     agent = Agent(node, config)
     if command == "reconcile":
-        return {"repaired": list(agent.reconcile())}
+        return agent.reconcile()
     pod = pod_of(env, "veth")
     if command == "DEL":
         agent.remove(agent.known(pod) or pod)
@@ -299,7 +357,8 @@ def main(argv: list[str], env: Mapping[str, str], read: Callable[[], str]) -> in
             Path(config.get("pinDir", "/sys/fs/bpf")),
             env.get("CNI_PATH", "/usr/lib/cni").partition(":")[0],
         )
-        said = answer(command, config, env, node)
+        with node.locked():
+            said = answer(command, config, env, node)
     except (CniError, Failed) as error:
         told = error if isinstance(error, CniError) else CniError(NO_DEVICE, str(error))
         said = {"cniVersion": VERSIONS[-1], "code": told.code, "msg": told.message}

@@ -19,6 +19,8 @@ CONFIG = {"cniVersion": "1.0.0", "name": "pods", "type": "netkit-agent"}
 CONFIG["ipam"] = {"type": "host-local", "subnet": "10.1.0.0/24"}
 ENV = {"CNI_CONTAINERID": "web", "CNI_IFNAME": "eth0", "CNI_NETNS": "/run/netns/web"}
 
+NOTHING = {"repaired": [], "mended": [], "broken": []}
+
 
 class Killed(BaseException):
     """kill -9: no handler of the agent sees it."""
@@ -68,8 +70,9 @@ class FakeNode(agent.Node):
     def exists(self, device):
         return device in self.devices
 
-    def pinned(self, pod):
-        return pod.host in self.links
+    def attached(self, pod):
+        if pod.host not in self.links:
+            raise agent.Failed("no link")
 
     def unpin(self, pod):
         self.links.discard(pod.host)
@@ -166,8 +169,74 @@ def test_a_killed_del_is_finished_by_the_next():
 def test_reconcile_leaves_whole_pods_alone():
     node = FakeNode()
     call(node, "ADD")
-    assert call(node, "reconcile") == {"repaired": []}
+    assert call(node, "reconcile") == NOTHING
     assert kinds(node) == ([("netkit", "up")], ["netkit"])
+
+
+def broken(lost="devices", **world):
+    """A pod that was added whole, and then lost something."""
+    node = FakeNode()
+    call(node, "ADD")
+    getattr(node, lost).clear()
+    node.__dict__.update(world)
+    return node
+
+
+@pytest.mark.parametrize("lost", ["devices", "links"])
+def test_reconcile_mends_what_is_not_as_it_was_made_and_keeps_its_address(lost):
+    node = broken(lost)
+    assert call(node, "reconcile") == {**NOTHING, "mended": ["web"]}
+    assert kinds(node) == ([("netkit", "up")], ["netkit"])
+    assert (node.read()[0].address, node.leases) == ("10.1.0.2/24", {"web"})
+    assert call(node, "CHECK") is None
+    assert call(node, "reconcile") == NOTHING
+    call(node, "DEL")
+    assert node.empty
+
+
+def test_mending_falls_back_too():
+    node = broken("links", refuses=("netkit_link",))
+    assert call(node, "reconcile")["mended"] == ["web"]
+    assert kinds(node) == ([("veth", "up")], ["veth"])
+
+
+@pytest.mark.parametrize("lost", ["devices", "links"])
+def test_a_kill_at_any_step_of_mending_is_mended_by_the_next(lost):
+    whole = broken(lost, steps=0)
+    call(whole, "reconcile")
+    for step in range(1, whole.steps + 1):
+        node = broken(lost, steps=0, dies_at=step)
+        with pytest.raises(Killed):
+            call(node, "reconcile")
+        call(node, "reconcile")
+        assert kinds(node) == ([("netkit", "up")], ["netkit"]), step
+        assert node.leases == {"web"}, "the pod's address is its own, whatever is killed"
+        call(node, "DEL")
+        assert node.empty, step
+
+
+def test_a_pod_that_cannot_be_mended_waits_for_the_next_time_and_keeps_off_no_other():
+    node = broken("devices", refuses=("netns /run/netns/web",))
+    other = {**ENV, "CNI_CONTAINERID": "db", "CNI_NETNS": "/run/netns/db"}
+    agent.answer("ADD", CONFIG, other, node)
+    del node.devices[agent.pod_of(other, "netkit").host]
+    said = call(node, "reconcile")
+    assert (said["mended"], len(said["broken"])) == (["db"], 1)
+    assert said["broken"][0].startswith("web: no device")
+    node.__dict__["refuses"] = ()
+    assert call(node, "reconcile")["mended"] == ["web"]
+
+
+def test_one_agent_works_at_a_time(tmp_path):
+    node = agent.Node(tmp_path / "state", tmp_path, "/plugins")
+    with (
+        node.locked(),
+        (tmp_path / "state/.lock").open() as other,
+        pytest.raises(BlockingIOError),
+    ):
+        agent.fcntl.flock(other, agent.fcntl.LOCK_EX | agent.fcntl.LOCK_NB)
+    with (tmp_path / "state/.lock").open() as other:
+        agent.fcntl.flock(other, agent.fcntl.LOCK_EX | agent.fcntl.LOCK_NB)
 
 
 @pytest.mark.parametrize("lost", ["devices", "links", "pods"])
@@ -197,7 +266,8 @@ def test_version_and_choice():
         (json.dumps(CONFIG), agent.BAD_ENVIRONMENT, "CNI_CONTAINERID"),
     ],
 )
-def test_errors_are_cni_error_objects(text, code, words, capsys):
+def test_errors_are_cni_error_objects(text, code, words, capsys, tmp_path):
+    text = text.replace('"cniVersion"', f'"stateDir": "{tmp_path}", "cniVersion"')
     assert agent.main(["agent"], {"CNI_COMMAND": "ADD"}, lambda: text) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["code"] == code
