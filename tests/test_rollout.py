@@ -11,9 +11,10 @@ from backport.guests.parsers.fleet import Answer, Burst, Count, Flow, Ready, rea
 from backport.output.rolloutview import plan_markdown, rollout_page, rollout_text
 from backport.qualify import rollout, watch
 from backport.qualify.rehearsal import Gap, Pod, Ran, RehearsalResult, Taken, verdict
-from backport.qualify.rollout import Agent, Campaign, Kernel, Move, Setup, Status
+from backport.qualify.rollout import Agent, Campaign, Move, Setup, Status
 from backport.readers.fleetfile import read_fleet
 from backport.values.errors import ManifestError
+from backport.values.fleet import Kernel
 from backport.values.options import Options
 
 FILE = Path(__file__).parents[1] / "patches/netkit/fleet.toml"
@@ -172,8 +173,8 @@ def test_an_outage_of_the_moved_pod_is_measured_and_bounded():
     short = replace(WELL, during=(flow("web2", 40, 31, ["web1"]), flow("db2")))
     assert told(short) == ([], [])
     assert watch.outage(short, 100) == 3.1
-    long = replace(WELL, during=(flow("web2", 400, 301, ["web1"]), flow("db2")))
-    assert told(long)[0] == ["pods of node1 had no service for 30.1 s, more than 30.0 s"]
+    long = replace(WELL, during=(flow("web2", 451, 451, ["web1"]), flow("db2")))
+    assert told(long)[0] == ["pods of node1 had no service for 45.1 s, more than 45.0 s"]
     assert told(long, Move("node1", OLD, VETH))[0] == ["web1: got netkit, wants veth"], (
         "a node that boots may be away for longer"
     )
@@ -250,7 +251,7 @@ def test_what_is_a_pass():
 
 def result(*failures):
     return RehearsalResult(
-        {Kernel.OLD: "5.15.16", Kernel.NEW: "5.15.16-netkit"},
+        {Kernel.OLD: "5.15.15", Kernel.NEW: "5.15.16"},
         (Pod("web1", "node1", "10.1.1.11"), Pod("web2", "node2", "10.1.2.11")),
         read_fleet(FILE),
         (taken(),),
@@ -270,7 +271,7 @@ def test_the_table_the_timeline_and_the_plan():
     assert "web2: 2.2 s" in page
     assert "http" not in page, "it opens offline"
     plan = plan_markdown(result(), Options("netkit", "linux-5.15"))
-    assert "Way back" in plan and "5.15.16-netkit" in plan
+    assert "Way back" in plan and "to kernel 5.15.16 with netkit" in plan
     assert "more than 0 datagrams" in plan
     assert "Do not roll out" not in plan
 

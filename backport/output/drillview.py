@@ -8,17 +8,18 @@ from backport.qualify.drill import DrillResult
 
 
 def drill_text(result: DrillResult) -> str:
-    """All drills of a guest."""
+    """All drills of a target."""
     return "\n".join(_lines(result))
 
 
 def _lines(result: DrillResult) -> Iterator[str]:
-    yield f"{result.kernel} ({result.release})"
-    yield f"  {'drill':22}  {'device':8} {'sent':>5} {'lost':>5} {'leaks':>6} {'seconds':>8}"
+    releases = ", ".join(f"{word} {release}" for word, release in result.releases.items())
+    yield f"{result.kernel}; kernels: {releases}"
+    head = f"{'device':8} {'sent':>5} {'lost':>5} {'outage':>8} {'lost after':>11} {'left':>5}"
+    yield f"  {'drill':28} {head}"
     for row in result.drills:
-        mark = "✓" if row.ok else "✗"
         yield (
-            f"{mark} {row.name:22}  {row.device or 'none':8} {row.sent:5} {row.lost:5} "
-            f"{row.leaks:6} {row.seconds:8.2f}"
+            f"{'✓' if row.ok else '✗'} {row.name:28} {row.device or 'none':8} {row.sent:5} "
+            f"{row.lost:5} {row.outage:6.1f} s {row.after_lost:11} {row.leaks:5}"
         )
     yield from [f"✗ {line}" for line in result.failures] or ["✓ as expected"]

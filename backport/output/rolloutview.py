@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from backport.output.page import environment
 from backport.qualify.rehearsal import RehearsalResult, Taken
-from backport.qualify.rollout import Kernel, Setup
+from backport.qualify.rollout import Setup
+from backport.values.fleet import Kernel
 from backport.values.options import Options
 
 _WIDE = 980.0  # pixels of the whole time
@@ -74,9 +75,14 @@ def rollout_page(result: RehearsalResult) -> str:
         wide=_WIDE,
         rows=[*_node_lines(result, scale), *_pod_lines(result, scale)],
         campaigns=list(_campaign_spans(result, scale)),
-        ticks=[(round(t * scale, 1), t) for t in range(0, int(result.seconds) + 1, 30)],
+        ticks=[(round(t * scale, 1), t) for t in range(0, int(result.seconds) + 1, _tick(result))],
         text=rollout_text(result),
     )
+
+
+def _tick(result: RehearsalResult) -> int:
+    """Seconds between two marks of the time, of which there is room for fifteen."""
+    return 30 * (int(result.seconds) // 450 + 1)
 
 
 def _span(began: float, ended: float, scale: float, look: str, title: str) -> Span:
@@ -130,7 +136,7 @@ def plan_markdown(result: RehearsalResult, options: Options) -> str:
         result=result,
         options=options,
         old=result.releases.get(Kernel.OLD, "?"),
-        new=result.releases.get(Kernel.NEW, "?"),
+        new=f"{result.releases.get(Kernel.NEW, '?')} with {options.series}",
         agent=f"{options.series}_agent.py",
         reboot=max((one.outage for one in healthy if one.move.reboots), default=0.0),
         remake=max((one.outage for one in healthy if not one.move.reboots), default=0.0),

@@ -17,10 +17,10 @@ from backport.guests.initramfs import Payload
 from backport.guests.lab import LabKernel
 from backport.guests.parsers.fleet import Answer, Count, Flow
 from backport.qualify import rollout, watch
-from backport.qualify.rollout import Agent, Campaign, Kernel, Move, Nodes, Setup, Status
+from backport.qualify.rollout import Agent, Campaign, Move, Nodes, Setup, Status
 from backport.qualify.watch import Seen
 from backport.values.events import Emit, Progress, StageFinished, StageStarted
-from backport.values.fleet import FleetFile
+from backport.values.fleet import FleetFile, Kernel
 
 STAGE = "rollout"
 _TELL = 30.0  # seconds over patience until a pod must have told of an epoch

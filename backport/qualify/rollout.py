@@ -10,14 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from backport.values.fleet import Kernel
+
 NEW_DEVICE, OLD_DEVICE = "netkit", "veth"
-
-
-class Kernel(StrEnum):
-    """Which kernel a node runs."""
-
-    OLD = "old"
-    NEW = "new"
 
 
 class Agent(StrEnum):

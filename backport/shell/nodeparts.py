@@ -13,11 +13,14 @@ from pathlib import Path
 from backport.doors import process
 from backport.guests import packaged
 from backport.guests.initramfs import Payload
+from backport.readers.fleetfile import read_fleet
+from backport.readers.manifest import find_data_root, series_path
 from backport.shell import qualifying
 from backport.shell.qualifying import Ground
 from backport.sources.archive import Archive
 from backport.values.errors import UsageError
 from backport.values.events import Emit
+from backport.values.fleet import FleetFile
 
 SUITES = ("bookworm",)
 PYTHON = "python3.11"
@@ -33,6 +36,15 @@ PROGRAMS = (
     ("grep", "grep"),
     *((name, "coreutils") for name in ("head", "cut", "mkdir", "chmod", "mv")),
 )
+
+
+def fleet_file(series: str) -> FleetFile:
+    """The series' traffic and bounds."""
+    file = series_path(find_data_root(), series).parent / "fleet.toml"
+    if not file.is_file():
+        hint = "state its traffic and bounds there, as patches/netkit/fleet.toml does"
+        raise UsageError(f"{series}: has no {file.name}", hint=hint)
+    return read_fleet(file)
 
 
 def node_payload(

@@ -15,9 +15,9 @@ from backport.output.qualifyview import qualify_page
 from backport.output.rolloutview import rollout_text
 from backport.output.soakview import soak_text
 from backport.qualify import whole
-from backport.qualify.drill import Defect
 from backport.qualify.whole import Findings, Qualification, Scenario
 from backport.shell import drilling, mixing, observing, qualifying, rolling, soaking
+from backport.shell.drilling import DrillOrder
 from backport.shell.qualifying import BenchOrder, Ground
 from backport.shell.rolling import RolloutOrder
 from backport.values.events import Emit
@@ -48,8 +48,8 @@ def _interop(ground: Ground, quick: bool, emit: Emit) -> Findings:
     return Findings(result.failures, interop_text(result, plan))
 
 
-def _drill(ground: Ground, _quick: bool, emit: Emit) -> Findings:
-    result = drilling.drill_on(ground, Defect.NONE, emit)
+def _drill(ground: Ground, quick: bool, emit: Emit) -> Findings:
+    result = drilling.drill_on(DrillOrder(ground.options, quick), ground, emit)
     return Findings(result.failures, drill_text(result))
 
 

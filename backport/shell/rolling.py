@@ -13,16 +13,13 @@ from backport.guests.lab import LabKernel
 from backport.output.rolloutview import plan_markdown, rollout_page
 from backport.qualify import rehearsal
 from backport.qualify.rehearsal import Pod, RehearsalRequest, RehearsalResult
-from backport.qualify.rollout import Agent, Kernel
-from backport.readers.fleetfile import read_fleet
-from backport.readers.manifest import find_data_root, series_path
+from backport.qualify.rollout import Agent
 from backport.shell import qualifying
 from backport.shell.baseline import base_kernel
-from backport.shell.nodeparts import PROGRAMS, node_payload
+from backport.shell.nodeparts import PROGRAMS, fleet_file, node_payload
 from backport.shell.qualifying import Ground
-from backport.values.errors import UsageError
 from backport.values.events import Emit
-from backport.values.fleet import FleetFile
+from backport.values.fleet import Kernel
 from backport.values.options import Options
 
 NODES, QUICK_NODES = 3, 2
@@ -68,15 +65,6 @@ def rollout_on(order: RolloutOrder, ground: Ground, emit: Emit) -> RehearsalResu
     ground.keep(rehearsal.STAGE, asdict(result), rollout_page(result))
     files.write(ground.folder / PLAN, plan_markdown(result, order.options).encode())
     return result
-
-
-def fleet_file(series: str) -> FleetFile:
-    """The series' traffic and bounds."""
-    file = series_path(find_data_root(), series).parent / "fleet.toml"
-    if not file.is_file():
-        hint = "state its traffic and bounds there, as patches/netkit/fleet.toml does"
-        raise UsageError(f"{series}: has no {file.name}", hint=hint)
-    return read_fleet(file)
 
 
 def fleet_of(

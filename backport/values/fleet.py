@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,35 @@ class Bounds:
     repair_outage_ms: int  # of a pod whose device, program or link was taken away under traffic
 
 
+class Kernel(StrEnum):
+    """Which kernel a node runs: the one before the series, or the one with it."""
+
+    OLD = "old"
+    NEW = "new"
+
+
+class When(StrEnum):
+    """When the failure of a drill comes."""
+
+    ADD = "add"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True)
+class DrillPlan:
+    """A drill of qemu/drill, and the device that the pod must have at its end."""
+
+    name: str
+    when: When
+    wants: str
+    kernel: Kernel = Kernel.NEW
+    quick: bool = False
+
+
 @dataclass(frozen=True)
 class FleetFile:
     """A series' fleet.toml."""
 
     traffic: Traffic
     bounds: Bounds
+    drills: tuple[DrillPlan, ...] = ()

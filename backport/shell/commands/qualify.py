@@ -21,6 +21,7 @@ from backport.shell import drilling, qualification, qualifying
 from backport.shell.commands import common
 from backport.shell.commands.common import located, say, say_json
 from backport.shell.console import ConsoleRenderer
+from backport.shell.drilling import DrillOrder
 from backport.values.options import Options, Until
 
 Quick = Annotated[bool, typer.Option("--quick", help="The few figures of the verdict, one boot.")]
@@ -66,14 +67,15 @@ def drill(
     target: common.Target = common.DEFAULT_TARGET,
     base: common.Base = "",
     rev: common.Rev = "",
+    quick: Shorter = False,
     seed_defect: Seed = Defect.NONE,
     json: common.Json = False,
     quiet: common.Quiet = False,
 ) -> None:
-    """Fail netkit on purpose while an agent makes a pod's network; exit 1 for a failed drill."""
+    """Fail netkit on purpose under traffic, at every time of a pod; exit 1 for a failed drill."""
     options = located(Options(series, target, Until.BUILD, base, rev))
     with ConsoleRenderer(quiet=quiet) as emit:
-        result = drilling.run_drill(options, seed_defect, Cache.default(), emit)
+        result = drilling.run_drill(DrillOrder(options, quick, seed_defect), Cache.default(), emit)
     if json:
         say_json(asdict(result))
     else:
