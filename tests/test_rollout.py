@@ -7,13 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from backport.doors import rundir
+from backport.doors.cache import Cache
+from backport.guests.lab import LabKernel
 from backport.guests.parsers.fleet import Answer, Burst, Count, Flow, Ready, read_word
 from backport.output.rolloutview import plan_markdown, rollout_page, rollout_text
 from backport.qualify import rollout, watch
 from backport.qualify.rehearsal import Gap, Pod, Ran, RehearsalResult, Taken, verdict
 from backport.qualify.rollout import Agent, Campaign, Move, Setup, Status
 from backport.readers.fleetfile import read_fleet
+from backport.shell import rolling
+from backport.shell.pipeline import Ended
+from backport.shell.qualifying import Ground
+from backport.shell.rolling import RolloutOrder
 from backport.values.errors import ManifestError
+from backport.values.events import silent
 from backport.values.fleet import Kernel
 from backport.values.options import Options
 
@@ -280,6 +288,26 @@ def test_a_failed_rehearsal_makes_no_plan_to_follow():
     bad = result("c: the canary was not taken back")
     assert "✗ c: the canary" in rollout_text(bad)
     assert "**Do not roll out" in plan_markdown(bad, Options("netkit", "linux-5.15"))
+
+
+def test_table_page_and_plan_are_artifacts_of_the_run(monkeypatch, tmp_path):
+    cache, options = Cache(tmp_path), Options("netkit", "debian-6.1")
+    with rundir.RunDir.open(cache.runs, "netkit", "debian-6.1") as run:
+        run.finish(run.record, 0)
+    kernel = LabKernel("debian-6.1", run.path / "bzImage")
+    ended = Ended(run.record, run.path)
+    ground = Ground(options, ended, run.path, kernel, kernel, run.path, cache, run.path)
+    monkeypatch.setattr(rolling, "base_kernel", lambda *_: kernel)
+    monkeypatch.setattr(rolling, "fleet_of", lambda *_: None)
+    monkeypatch.setattr(rolling.rehearsal, "rehearse", lambda *_: result())
+    assert rolling.rollout_on(RolloutOrder(options), ground, silent) == result()
+    artifacts = rundir.load(run.path).record.artifacts
+    for key, word in (
+        ("rollout", "5.15.15"),
+        ("rollout-page", "<svg"),
+        ("rollout-plan", "Way back"),
+    ):
+        assert word in (run.path / artifacts[key]).read_text(encoding="utf-8")
 
 
 # -- the file of bounds

@@ -46,8 +46,10 @@ class Ground:
     cache: Cache
     data: Path
 
-    def keep(self, scenario: str, result: Mapping[str, object], page: str = "") -> None:
-        """Write what came of a scenario into the run's folder, as `<scenario>.json` and `.html`.
+    def keep(
+        self, scenario: str, result: Mapping[str, object], page: str = "", plan: str = ""
+    ) -> None:
+        """Write what came of a scenario into the run's folder: `<scenario>.json`, `.html`, `.md`.
 
         The run's record lists them as artifacts, so that its bundle has them.
         """
@@ -55,6 +57,8 @@ class Ground:
         kept = {scenario: (f"{scenario}.json", f"{text}\n")}
         if page:
             kept[f"{scenario}-page"] = (f"{scenario}.html", page)
+        if plan:
+            kept[f"{scenario}-plan"] = (f"{scenario}.md", plan)
         for name, content in kept.values():
             files.write(self.folder / name, content.encode())
         record = rundir.load(self.folder).record

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from backport.doors import files, process
+from backport.doors import process
 from backport.doors.cache import Cache
 from backport.guests.lab import LabKernel
 from backport.output.rolloutview import plan_markdown, rollout_page
@@ -25,7 +25,6 @@ from backport.values.options import Options
 NODES, QUICK_NODES = 3, 2
 SUITE = "node"
 PODS = ("web", "db")  # of each node, with its number
-PLAN = "rollout.md"
 
 
 class Defect(StrEnum):
@@ -62,8 +61,8 @@ def rollout_on(order: RolloutOrder, ground: Ground, emit: Emit) -> RehearsalResu
     kernels = {Kernel.OLD: base_kernel(ground, emit), Kernel.NEW: ground.kernel}
     request = fleet_of(order, ground, kernels, emit)
     result = rehearsal.rehearse(request, emit)
-    ground.keep(rehearsal.STAGE, asdict(result), rollout_page(result))
-    files.write(ground.folder / PLAN, plan_markdown(result, order.options).encode())
+    plan = plan_markdown(result, order.options)
+    ground.keep(rehearsal.STAGE, asdict(result), rollout_page(result), plan)
     return result
 
 
