@@ -24,7 +24,7 @@ from backport.values.events import Emit, Progress, StageFinished, StageStarted
 STAGE = "eval"
 _AT_ONCE = 25  # pairs that a worker takes; they are neighbours in time, so their trees are alike
 # Rooms that can change an answer.
-_ENGINE = ("ladder", "soundness", "replay", "picking", "gates", "readers", "values")
+_ENGINE = ("ladder", "soundness", "picking", "gates", "readers", "values")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def evaluate(request: Request, cache: Path, emit: Emit) -> Evaluation:
         require(TOOLS[peer])
     git, odb = Git(request.repo), Odb(request.repo)
     pairs = find_pairs(git, odb, request.wanted)
-    file = cache / "eval" / f"{_key(request)}.jsonl"
+    file = cache / "eval" / f"{kept_as(request.repo, request.peers, _ENGINE)}.jsonl"
     done = dict(_kept(file))
     held: list[Held] = []
     emit(StageStarted(STAGE, f"{len(pairs)} backports of {request.repo}"))
@@ -92,11 +92,11 @@ def evaluate(request: Request, cache: Path, emit: Emit) -> Evaluation:
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
-def _key(request: Request) -> str:
-    """What the kept results belong to: the repository, the peers, and the code itself."""
-    digest = hashlib.sha256(f"{request.repo.absolute()}\0{sorted(request.peers)}".encode())
+def kept_as(repo: Path, words: Sequence[str], rooms: Sequence[str]) -> str:
+    """What kept results belong to: the repository, what else was asked for, and the code itself."""
+    digest = hashlib.sha256(f"{repo.absolute()}\0{sorted(words)}".encode())
     root = Path(__file__).parents[1]
-    for room in _ENGINE:
+    for room in ("replay", *rooms):
         for source in sorted((root / room).rglob("*.py")):
             digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from backport.doors.cache import Cache
-from backport.output import evalview
+from backport.output import evalview, leaningview
+from backport.replay import leaning
 from backport.replay.evaluate import Request, evaluate
 from backport.replay.pairs import Selection
 from backport.replay.peers import PEERS
@@ -27,6 +28,10 @@ Sample = Annotated[int, typer.Option(help="So many backports, drawn by --seed [a
 Seed = Annotated[int, typer.Option(help="Which sample.")]
 Peers = Annotated[str, typer.Option(help=f"Also ask these, by comma: {', '.join(PEERS)}.")]
 Jobs = Annotated[int, typer.Option(help="Processes [one for each core].", min=0)]
+Prerequisites = Annotated[
+    int,
+    typer.Option(help="Ask what so many backports need that apply only after others.", min=0),
+]
 Worst = Annotated[int, typer.Option(help="List so many wrong cases, to be read.", min=0)]
 
 
@@ -39,6 +44,7 @@ def evaluation(
     seed: Seed = 0,
     peers: Peers = "",
     jobs: Jobs = 0,
+    prerequisites: Prerequisites = 0,
     worst: Worst = 0,
     json: common.Json = False,
     quiet: common.Quiet = False,
@@ -49,6 +55,17 @@ def evaluation(
         if name not in PEERS:
             raise UsageError(f"--peers: no peer {name!r}", hint=f"there are {', '.join(PEERS)}")
     wanted = Selection(since, until, pattern, sample, seed)
+    if prerequisites:
+        if chosen or sample:
+            raise UsageError("--prerequisites: goes with neither --peers nor --sample")
+        asking = leaning.Request(Path(repo).expanduser(), wanted, prerequisites, jobs)
+        with ConsoleRenderer(quiet=quiet) as emit:
+            leanings = leaning.lean(asking, Cache.default().root, emit)
+        if json:
+            say_json(leaningview.leaning_json(leanings))
+        else:
+            say(leaningview.leaning_text(leanings, worst))
+        return
     with ConsoleRenderer(quiet=quiet) as emit:
         request = Request(Path(repo).expanduser(), wanted, chosen, jobs)
         found = evaluate(request, Cache.default().root, emit)
