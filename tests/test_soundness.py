@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from backport.soundness.calls import arities
+from backport.soundness.calls import calls, signatures
 from backport.soundness.findings import WEIGHTS, Finding, Judged, Landed, Sort, Verdict
 from backport.soundness.judge import judge
 from backport.values.filecase import FileCase, Side
@@ -18,26 +18,35 @@ BASE = "int up(int a)\n{\n\treturn a;\n}\n\nint down(int a)\n{\n\treturn a;\n}\n
 
 @dataclass(frozen=True)
 class Trees:
-    """A look around trees that hold one text each."""
+    """A look around trees of a file or two, and of `more` text elsewhere in each."""
 
-    texts: dict[Side, str]
+    files: dict[Side, dict[str, str]]
+    more: dict[Side, str]
 
     def read(self, side, path):
-        raise AssertionError("nothing here asks for a file")
+        text = self.files[side].get(path)
+        return None if text is None else text.encode()
 
     def paths(self, side):
-        raise AssertionError("nothing here asks for paths")
+        return list(self.files[side])
 
     def known(self, side, words):
-        return frozenset(words) & set(re.findall(r"\w+", self.texts[side]))
+        text = "".join(self.files[side].values()) + self.more[side]
+        return frozenset(words) & set(re.findall(r"\w+", text))
 
 
-def judged(base, ours, theirs, result, around=("", "", ""), *, path=PATH):
-    """The verdict on one file; `around` is what else the three trees hold."""
-    sides = dict(zip(Side, (base, ours, theirs), strict=True))
-    trees = Trees({s: sides[s] + more for s, more in zip(Side, around, strict=True)})
+def judged(base, ours, theirs, result, around=("", "", ""), *, path=PATH, headers=(), plain=True):
+    """The verdict on one file; `around` is what else the three trees hold, `headers` the files
+    that upstream's two and the target's one have as well."""
+    upstream, target = headers or ({}, {})
+    files = {
+        Side.BASE: {**upstream, path: base},
+        Side.OURS: {**target, path: ours},
+        Side.THEIRS: {**upstream, path: theirs},
+    }
     case = FileCase(path, base.encode(), ours.encode(), theirs.encode())
-    return judge([Landed(case, result.encode())], trees)
+    trees = Trees(files, dict(zip(Side, around, strict=True)))
+    return judge([Landed(case, result.encode(), plain)], trees)
 
 
 def found(judgement):
@@ -102,13 +111,70 @@ def test_a_call_with_other_arguments_than_the_targets_own():
     result = with_line(ours, "a = twist(a, 0);", 2)
     told = judged(base, ours, with_line(base, "a = twist(a, 0);", 2), result)
     assert found(told) == [(Sort.ARGUMENTS, "twist", 9)]
-    assert "twist() takes 1 arguments in the target, here 2" in str(told.findings[0])
+    assert "twist() takes 1 arguments in the target; the call is for upstream's" in str(
+        told.findings[0]
+    )
 
 
 def test_a_signature_that_the_commit_changes_everywhere_is_no_finding():
     ours = f"int twist(int a);\n{BASE}".replace("return a", "return twist(a)", 1)
     theirs = ours.replace("twist(int a)", "twist(int a, int b)").replace("twist(a)", "twist(a, 0)")
     assert found(judged(ours, ours, theirs, theirs)) == []
+
+
+HEADERS = (
+    {"net/dev.h": '#include "log.h"\n', "net/log.h": "#define NOTE(a, b) log(a)\n"},
+    {"net/dev.h": '#include "log.h"\n', "net/log.h": "#define WARN(a, b) log(a)\n"},
+)
+
+
+def test_a_name_that_the_headers_of_the_file_do_not_have():
+    base = f'#include "dev.h"\n{BASE}'
+    ours, line = f"{base}int side;\n", "NOTE(a, 1);"
+    others = ("", "NOTE of another file", "")
+    told = judged(base, ours, with_line(base, line), with_line(ours, line), others, headers=HEADERS)
+    assert found(told) == [(Sort.REACH, "NOTE", 4)]
+    assert "call NOTE is from net/log.h upstream" in str(told.findings[0])
+    both = (HEADERS[0], HEADERS[0])
+    told = judged(base, ours, with_line(base, line), with_line(ours, line), others, headers=both)
+    assert found(told) == []
+
+
+def test_a_name_that_no_header_of_upstream_has_either_comes_from_elsewhere():
+    base = f'#include "dev.h"\n{BASE}'
+    line = "generated(a);"
+    told = judged(
+        base,
+        base,
+        with_line(base, line),
+        with_line(base, line),
+        ("generated",) * 3,
+        headers=HEADERS,
+    )
+    assert found(told) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "line", "said"),
+    [
+        ("int twist(int a);\n", "twist(a, 0);", "takes 1 arguments"),
+        ("void twist(int a, int b);\n", "a = twist(a, 0);", "gives nothing"),
+        ("void twist(int a, int b);\n", "twist(a, 0);", ""),
+        ("int twist(int a, ...);\n", "a = twist(a, 0);", ""),
+        ("extern int other;\n", "twist(a, 0);", ""),
+    ],
+)
+def test_a_call_against_the_signature_in_the_targets_header(target, line, said):
+    base = f'#include "twist.h"\n{BASE}'
+    headers = (
+        {"net/twist.h": "int twist(int a, int b);\n"},
+        {"net/twist.h": f"{target}/* twist */"},
+    )
+    told = judged(
+        base, base, with_line(base, line), with_line(base, line), ("twist",) * 3, headers=headers
+    )
+    assert [one.sort for one in told.findings] == [Sort.ARGUMENTS] * bool(said)
+    assert said in str(told)
 
 
 def test_a_user_that_only_the_target_has():
@@ -127,10 +193,26 @@ def test_a_name_that_upstream_keeps_elsewhere_is_not_removed():
 
 
 def test_a_hunk_that_landed_in_another_function():
+    ours = f"int side;\n{BASE}"
     theirs = with_line(BASE, "a += 40;", 2)
-    told = judged(BASE, BASE, theirs, with_line(BASE, "a += 40;", 1))
-    assert found(told) == [(Sort.PLACE, "up", 3)]
+    told = judged(BASE, ours, theirs, with_line(ours, "a += 40;", 1))
+    assert found(told) == [(Sort.PLACE, "up", 4)]
     assert "in up; upstream has it in down, as the target does" in str(told.findings[0])
+
+
+def test_where_a_rule_or_a_person_chose_the_place_it_is_no_other_one():
+    ours = f"int side;\n{BASE}"
+    theirs = with_line(BASE, "a += 40;", 2)
+    assert found(judged(BASE, ours, theirs, with_line(ours, "a += 40;", 1), plain=False)) == []
+
+
+def test_a_comment_that_landed_above_another_declaration():
+    base = "int up(int a);\n\nint down(int a);\n"
+    ours, said = f"int side;\n\n{base}", "/** See side. */\n"
+    theirs = base.replace("int down", f"{said}int down")
+    told = judged(base, ours, theirs, ours.replace("int up", f"{said}int up"))
+    assert found(told) == [(Sort.PLACE, "what is before up", 3)]
+    assert found(judged(base, ours, theirs, ours.replace("int down", f"{said}int down"))) == []
 
 
 def test_a_function_that_has_another_name_in_the_target_is_no_other_place():
@@ -171,11 +253,28 @@ def test_the_weightiest_finding_decides():
     ],
 )
 def test_arguments_are_counted(text, count):
-    assert [(call.number, call.count) for call in arities(text)["f"]] == [(1, count)]
+    found = next(calls(f"\t{text}"))
+    assert (found.name, found.number, found.count) == ("f", 1, count)
+
+
+@pytest.mark.parametrize("text", ["\tf(a; b", "\tif (a, b)", "int f(int a);", "\tx->f(a)"])
+def test_what_is_no_call_or_cannot_be_counted_is_none(text):
+    assert list(calls(text)) == []
 
 
 @pytest.mark.parametrize(
-    "text", ["f(a; b", "if (a, b)", "int f(char *, ...);\nf(a, b);", "x->f(a)"]
+    ("text", "told"),
+    [
+        ("int f(int a, char *b);", [(2, False)]),
+        ("static void\nf(int a)\n{\n", [(1, True)]),
+        ("void *f(void);", [(0, False)]),
+        ("#define f(a, b) g(a)", [(2, False)]),
+        ("#define f (a, b)", []),
+        ("int f(const char *, ...);", [(-1, False)]),
+        ("int x = f(a);", []),
+        ("\treturn f(a);", []),
+        ("int not_f(int a);", []),
+    ],
 )
-def test_what_cannot_be_counted_is_not(text):
-    assert "f" not in arities(text) and "if" not in arities(text)
+def test_what_is_declared(text, told):
+    assert [(one.count, one.is_void) for one in signatures(text, "f")] == told

@@ -7,7 +7,7 @@ are text, ids are 40-digit hex strings; undecodable bytes of a path are kept as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +30,12 @@ class Merged:
 
 
 class Odb:
-    """The objects of one repository, with those of its alternates."""
+    """The objects of one repository, with those of its alternates, and of `others` beside it."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._repo = pygit2.Repository(str(path))
-        except pygit2.GitError as err:
-            raise UsageError(f"{path}: not a git repository") from err
+    def __init__(self, path: Path, others: Sequence[Path] = ()) -> None:
+        self._repo = _opened(path)
+        for other in others:  # for this process only: nothing of it is written down
+            self._repo.odb.add_disk_alternate(str(Path(_opened(other).path) / "objects"))
 
     def commit(self, sha: str) -> tuple[str, tuple[str, ...]] | None:
         """The full id and the parents of a commit, by full or short id; None if it is no commit,
@@ -153,6 +152,13 @@ class Odb:
         tree = found.tree if isinstance(found, pygit2.Commit) else found
         assert isinstance(tree, pygit2.Tree)
         return tree
+
+
+def _opened(path: Path) -> pygit2.Repository:
+    try:
+        return pygit2.Repository(str(path))
+    except pygit2.GitError as err:
+        raise UsageError(f"{path}: not a git repository") from err
 
 
 def _side(oid: str) -> pygit2.IndexEntry:

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from backport.values.filecase import FileCase
 
+RECIPE = 1  # of a verdict that is kept: raise it when the same pick gets another one
+
 
 class Verdict(StrEnum):
     """What is to be done about a pick."""
@@ -21,8 +23,9 @@ class Sort(StrEnum):
     """The kinds of findings."""
 
     NAME = "name the target lacks"
+    REACH = "name out of the file's reach"
     LOCAL = "name the function lacks"
-    ARGUMENTS = "other number of arguments"
+    ARGUMENTS = "other signature"
     USER = "user of what upstream removes"
     PLACE = "other place than upstream's"
     TWICE = "defined twice"
@@ -30,6 +33,7 @@ class Sort(StrEnum):
 
 WEIGHTS = {
     Sort.NAME: Verdict.UNSOUND,
+    Sort.REACH: Verdict.LOOK,
     Sort.LOCAL: Verdict.LOOK,
     Sort.ARGUMENTS: Verdict.UNSOUND,
     Sort.USER: Verdict.LOOK,
@@ -68,10 +72,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Landed:
-    """One file of a pick as it came out; None where the pick removes it."""
+    """One file of a pick as it came out; None where the pick removes it.
+
+    Where the merge alone did it, it `is_plain`; else a rule or a person chose the places.
+    """
 
     case: FileCase
     result: bytes | None
+    is_plain: bool = True
 
 
 Files = Sequence[Landed]

@@ -1,0 +1,180 @@
+"""Names in added lines: whether the target has them, sees them, and means the same by them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from backport.readers.identifiers import Kind, Use, defined_in, fields_in
+from backport.soundness.calls import Call, Signature, calls, signatures
+from backport.soundness.files import WORD, File, Text
+from backport.soundness.findings import Finding, Sort
+from backport.soundness.headers import View
+from backport.soundness.scene import Scene
+from backport.values.csource import Span
+from backport.values.filecase import Side
+
+_ANNOTATION = re.compile(r"(?<![\w.>#])__[a-z]\w+(?!\w|\s*\()")
+_DECLARED = re.compile(
+    r"\b(?!(?:return|goto|case|else|sizeof|delete)\b)[A-Za-z_]\w*(?:\s+|\s*\*+\s*(?:const\s+)?)"
+    r"(\w+)\s*(?:\[[^]]*\]\s*)*(?=[;,=):])|,\s*\**(\w+)\s*(?=[;,=])|\b(\w+)\s*:(?!:)"
+)
+
+
+def lacking(scene: Scene) -> Iterator[Finding]:
+    """Names that upstream had before its commit, and the target has nowhere.
+
+    One that upstream lacks as well comes with the commit, or is a local of its own.
+    """
+    used = [
+        (file, use) for file in scene.files for use in file.uses if use.kind is not Kind.INCLUDE
+    ]
+    names = {use.name for _, use in used}
+    absent = names - scene.around.known(Side.OURS, names) if names else frozenset()
+    foreign = scene.around.known(Side.BASE, absent) if absent else frozenset()
+    for file, use in used:
+        if use.name in foreign:
+            said = f"{use.kind} {use.name} is in upstream's tree and in no file of the target"
+            yield Finding(Sort.NAME, file.path, use.number, use.name, said)
+
+
+def out_of_reach(scene: Scene) -> Iterator[Finding]:
+    """Names that upstream's file has or sees by its includes, and the target's does not."""
+    target, upstream = scene.target, scene.upstream
+    for file in scene.files:
+        new = _strange(file)
+        names = target.lacking(file.path, new.keys()) if new else frozenset()
+        names -= upstream.lacking(file.path, names - file.base.words) if names else frozenset()
+        for name in sorted(names, key=lambda one: new[one].number):
+            use, home = new[name], _home(upstream, file, name)
+            said = (
+                f"{use.kind} {name} is from {home} upstream; no file that is included here has it"
+            )
+            yield Finding(Sort.REACH, file.path, use.number, name, said)
+
+
+def _home(view: View, file: File, name: str) -> str:
+    return next((one for one in view.homes(file.path, name) if one != file.path), file.path)
+
+
+def _strange(file: File) -> Mapping[str, Use]:
+    """What added lines use that stands in no line of the target's file before, nor is new in it."""
+    kinds = {Kind.CALL, Kind.CONSTANT, Kind.TAG, Kind.MEMBER}
+    found: dict[str, Use] = {}
+    for use in (*file.uses, *_annotations(file)):
+        if use.kind in kinds and use.name not in file.ours.words:
+            found.setdefault(use.name, use)
+    for number in sorted(file.added) if found else ():
+        line = file.result.plain[number - 1]
+        for name in (*defined_in(line, found, private=True), *fields_in(line)):
+            found.pop(name, None)
+    return found
+
+
+def _annotations(file: File) -> Iterator[Use]:
+    """Words such as __always_inline in added lines, which stand for attributes."""
+    for number in sorted(file.added):
+        for word in _ANNOTATION.findall(file.result.plain[number - 1]):
+            yield Use(word, Kind.CONSTANT, number)
+
+
+def undeclared(scene: Scene) -> Iterator[Finding]:
+    """Variables and labels that upstream's function declares, and the target's does not; and those
+    of which the pick takes the declaration away, and not every use."""
+    for file in scene.files:
+        if not file.is_merged or file.ours.lines == file.result.lines:
+            continue
+        theirs, ours = dict(file.theirs.functions), dict(file.ours.functions)
+        for name, span in file.result.functions:
+            if name in theirs and name in ours and _changed(file, ours[name], span):
+                yield from _undeclared(file, name, (theirs[name], ours[name], span))
+
+
+def _changed(file: File, ours: Span, span: Span) -> bool:
+    return file.ours.lines[slice(*ours)] != file.result.lines[slice(*span)]
+
+
+def _undeclared(file: File, name: str, spans: tuple[Span, Span, Span]) -> Iterator[Finding]:
+    theirs, ours, span = spans
+    has, had = _declared(file.result, span), _declared(file.ours, ours)
+    foreign, orphaned = _declared(file.theirs, theirs) - had - has, had - has
+    lost = foreign | orphaned
+    lost -= _outside(file.result) if lost else lost
+    for number in range(span[0] + 1, span[1] + 1 if lost else 0):
+        for word in sorted(lost & _free(file.result.plain[number - 1])):
+            if word in orphaned:
+                said = f"{name}() still uses {word}, whose declaration the pick takes away"
+                yield Finding(Sort.LOCAL, file.path, number, word, said)
+            elif number in file.added:
+                said = f"{name}() declares {word} in upstream's file, not in the target's"
+                yield Finding(Sort.LOCAL, file.path, number, word, said)
+
+
+def _free(line: str) -> frozenset[str]:
+    """The words of a line that are no members."""
+    return (
+        frozenset(re.findall(r"(?<![\w.>])[A-Za-z_]\w*", line)) if "#" not in line else frozenset()
+    )
+
+
+def _declared(text: Text, span: Span) -> frozenset[str]:
+    found = _DECLARED.findall("\n".join(text.plain[slice(*span)]))
+    return frozenset(word for groups in found for word in groups if word)
+
+
+def _outside(text: Text) -> frozenset[str]:
+    """The words that stand outside of functions."""
+    inside = {n for _, span in text.functions for n in range(*span)}
+    left = (line for n, line in enumerate(text.plain) if n not in inside)
+    return frozenset(WORD.findall("\n".join(left)))
+
+
+def signed_otherwise(scene: Scene) -> Iterator[Finding]:
+    """Calls that fit what upstream declares, and not what the target does."""
+    target, upstream = scene.target, scene.upstream
+    for file in scene.files:
+        if not file.added:
+            continue
+        before = {(call.name, call.count) for call in calls("".join(file.ours.lines))}
+        for call in calls("".join(file.result.lines)):
+            if call.number in file.added and (call.name, call.count) not in before:
+                before.add((call.name, call.count))
+                yield from _against(file, call, target, upstream)
+
+
+def _against(file: File, call: Call, target: View, upstream: View) -> Iterator[Finding]:
+    mine = _told(target, file.path, call.name)
+    if not mine or any(_fits(call, one) for one in mine):
+        return
+    theirs = _told(upstream, file.path, call.name)
+    if theirs and all(_fits(call, one) for one in theirs):
+        (one, *_) = mine
+        takes = "gives nothing" if one.count == call.count else f"takes {one.count} arguments"
+        said = f"{call.name}() {takes} in the target; the call is for upstream's"
+        yield Finding(Sort.ARGUMENTS, file.path, call.number, call.name, said)
+
+
+def _fits(call: Call, one: Signature) -> bool:
+    return one.count in {-1, call.count} and not (one.is_void and call.has_value)
+
+
+def _told(view: View, path: str, name: str) -> Sequence[Signature]:
+    """What the nearest files that a file sees say of a function; nothing where none says it."""
+    for home in view.homes(path, name):
+        text = view.text(home).decode("utf-8", "replace")
+        if found := list(signatures(text, name)):
+            return found
+    return []
+
+
+def users(scene: Scene) -> Iterator[Finding]:
+    """Names that upstream's commit ends, and that lines of the target still use."""
+    after = {name for file in scene.files for name in file.theirs.words}
+    gone = {name for file in scene.files for name in file.base.words} - after
+    left = gone & {name for file in scene.files for name in file.result.words}
+    ended = left - scene.around.known(Side.THEIRS, left) if left else frozenset()
+    for file in scene.files if ended else ():
+        for number, line in enumerate(file.result.plain, 1):
+            for name in sorted(ended & set(WORD.findall(line))):
+                said = f"upstream's commit removes the last {name}; the target still has it here"
+                yield Finding(Sort.USER, file.path, number, name, said)
