@@ -61,6 +61,7 @@ THIRD_PARTY = {
         "shell.commands.evaluate",
         "shell.commands.evidence",
         "shell.commands.fleet",
+        "shell.commands.judge",
         "shell.commands.learn",
         "shell.commands.look",
         "shell.commands.mix",

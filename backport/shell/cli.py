@@ -25,6 +25,7 @@ from backport.shell.commands import (
     evaluate,
     evidence,
     fleet,
+    judge,
     learn,
     look,
     mix,
@@ -74,6 +75,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "explain": rules.explain,
     "audit": audit.audit,
     "eval": evaluate.evaluation,
+    "judge": judge.judge,
 }
 
 GROUPS: Mapping[str, Mapping[str, Callable[..., None]]] = {
