@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from backport.soundness.findings import Verdict
 from backport.values.record import PASSED, RUNNING, Adaptation, Pick, RunRecord, Suite
 
 WIDTH = 100
@@ -19,6 +20,7 @@ ROWS = 20  # picks that the screen shows
 FEW = 10  # rules and failed cases
 LABEL = 11
 SHORT = 12  # digits of an id
+DOUBTS = 3  # findings on a pick
 
 GOOD, BAD, SOFT, NEUTRAL = "green", "bold red", "yellow", "dim"
 
@@ -223,10 +225,23 @@ def _picks(record: RunRecord, width: int) -> list[Text]:
     words = ", ".join(f"{number} {outcome}" for outcome, number in tally.items())
     rows = list(enumerate(record.picks, 1))
     if len(rows) > ROWS:  # the clean ones are the least news
-        rows = [row for row in rows if row[1].outcome != "clean"][:ROWS]
+        rows = [row for row in rows if row[1].outcome != "clean" or row[1].doubts][:ROWS]
     lines = [_field("picks", f"{len(record.picks)}: {words}", width)]
-    lines += [_pick(number, pick, width) for number, pick in rows]
+    for number, pick in rows:
+        lines += [_pick(number, pick, width), *_doubts(pick, width)]
     return lines + _more(len(record.picks) - len(rows), "pick")
+
+
+def _doubts(pick: Pick, width: int) -> list[Text]:
+    """Why a person should look at a pick that landed."""
+    style = BAD if pick.verdict == Verdict.UNSOUND else SOFT
+    lines = []
+    for doubt in pick.doubts[:DOUBTS]:
+        text = f"{doubt.path}:{doubt.line}: {doubt.evidence}"
+        head = f"       {pick.verdict}: "
+        lines.append(Text.assemble((head, style), clip(text, width - len(head))))
+    left = len(pick.doubts) - len(lines)
+    return lines + ([Text(f"       … and {left} more in the report", NEUTRAL)] if left else [])
 
 
 def _pick(number: int, pick: Pick, width: int) -> Text:

@@ -20,6 +20,7 @@ from backport.readers.snapshot import read_snapshot
 from backport.shell import judging
 from backport.shell.crew import crew
 from backport.shell.session import Session
+from backport.shell.sounding import judge_picks
 from backport.sources import obtain, spec_from_path
 from backport.upstreams.snapshot import SnapshotUpstream
 from backport.values import record
@@ -297,6 +298,7 @@ def pick(
         talk.detail, talk.cached = _pick_detail(picked), picked.cached
         case = judging.Case(request, picked, inputs.numbers, inputs.srcarch, newer)
         judging.judge(session, case)
+        judge_picks(session, request, picked)
         branch.move(session.store.git, goal, picked.head)
     picks = _dated(session.record.picks, inputs)
     session.note(branch=goal.name, head=picked.head, tree=picked.tree, picks=picks)

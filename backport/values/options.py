@@ -45,6 +45,7 @@ class Options:
     flavour: str = ""  # of kconfig/flavours.toml
     suites: tuple[str, ...] = ()  # of the series', to test with; all of them when empty
     ladder: bool = False  # what no rule settles goes up the ladder
+    strict_picks: bool = False  # an unsound pick ends the run
 
     @property
     def branch_name(self) -> str:
@@ -70,6 +71,7 @@ class Options:
         words += [word for name in self.suites for word in ("--suite", name)]
         words += ["--ladder"] if self.ladder else []
         words += ["--force"] if self.force else []
+        words += ["--strict-picks"] if self.strict_picks else []
         words += ["--accel", self.accel] if self.accel is not Accel.AUTO else []
         words += ["--jobs", str(self.jobs)] if self.jobs else []
         return words

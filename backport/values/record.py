@@ -67,10 +67,24 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """One finding on a pick that landed: why to look at line `line` (from 1) of the result."""
+
+    path: str
+    line: int
+    sort: str
+    evidence: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.sort}: {self.evidence}"
+
+
+@dataclass(frozen=True)
 class Pick:
     """One commit put onto the target.
 
-    `outcome`: clean, resolved, conflict, empty, already-applied or dropped.
+    `outcome`: clean, resolved, conflict, empty, already-applied or dropped. `verdict`, of one that
+    has a commit: sound, look here or unsound, for the weightiest of `doubts`; '' if nobody asked.
     """
 
     sha: str  # the first upstream SHA it stands for
@@ -82,6 +96,8 @@ class Pick:
     rules: tuple[str, ...] = ()  # ids of the rules that fired
     incoming: str = ""  # the commit that was picked, in the store
     first_in: str = ""  # the first mainline release that has `sha`, e.g. "6.6"
+    verdict: str = ""
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)

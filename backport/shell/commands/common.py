@@ -29,6 +29,9 @@ Rev = Annotated[str, typer.Option(help="The revision, where --base is a reposito
 Upstream = Annotated[str, typer.Option(help="snapshot, git, git:WHERE or mbox:WHERE.")]
 Branch = Annotated[str, typer.Option(help="The branch to leave [backport/SERIES/TARGET].")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a branch that we did not make.")]
+StrictPicks = Annotated[
+    bool, typer.Option("--strict-picks", help="Stop with exit 4 at a pick that is judged unsound.")
+]
 Accel = Annotated[words.Accel, typer.Option(help="What runs the guests.")]
 Flavour = Annotated[str, typer.Option(help="A row of kconfig/flavours.toml, e.g. debug.")]
 Jobs = Annotated[int, typer.Option(help="Compilers at a time [one for each CPU].", min=0)]

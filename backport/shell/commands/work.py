@@ -44,11 +44,12 @@ def pick(
     branch: common.Branch = "",
     force: common.Force = False,
     ladder: common.Ladder = False,
+    strict_picks: common.StrictPicks = False,
     refresh: common.Refresh = False,
     json: common.Json = False,
     quiet: common.Quiet = False,
 ) -> None:
-    """Pick the series onto the base, resolve by rules, move the branch."""
+    """Pick the series onto the base, resolve by rules, judge each pick, move the branch."""
     options = Options(
         series,
         target,
@@ -60,6 +61,7 @@ def pick(
         force,
         refresh=refresh,
         ladder=ladder,
+        strict_picks=strict_picks,
     )
     perform(options, json=json, quiet=quiet)
 
@@ -77,13 +79,14 @@ def _staged(until: Until, text: str) -> Callable[..., None]:
         jobs: common.Jobs = 0,
         flavour: common.Flavour = "",
         ladder: common.Ladder = False,
+        strict_picks: common.StrictPicks = False,
         refresh: common.Refresh = False,
         json: common.Json = False,
         quiet: common.Quiet = False,
     ) -> None:
         options = Options(
             series, target, until, base, rev, upstream, branch, force, accel, jobs, refresh,
-            flavour, ladder=ladder,
+            flavour, ladder=ladder, strict_picks=strict_picks,
         )  # fmt: skip
         perform(options, json=json, quiet=quiet)
 
