@@ -59,11 +59,20 @@ def test_what_both_sides_put_at_one_place_is_left():
 # -- by words
 
 
-def test_two_changes_of_one_line_are_merged_by_its_words():
+def test_two_changes_of_one_line_are_merged_by_its_words_where_another_hunk_is_sure():
+    base = swapped(SEND, ("\treturn toy", "\ttoy_lock(toy);\n\ttoy_trace(toy);\n\treturn toy"))
+    ours = swapped(base, ("toy_put(toy, left)", "toy_put(toy->peer, left)"))
+    long = ("\tint left", "\tlong left")
+    theirs = swapped(base, ("toy_put(toy, left)", "toy_put(toy, left - 1)"), long)
+    step, text = resolved(base, ours, theirs)
+    assert (step, text) == ("words", swapped(ours, (", left)", ", left - 1)"), long))
+
+
+def test_two_changes_of_one_line_alone_are_left():
+    """Of nine such files on DPDK four were not what a person made of them."""
     ours = swapped(SEND, ("toy_put(toy, left)", "toy_put(toy->peer, left)"))
     theirs = swapped(SEND, ("toy_put(toy, left)", "toy_put(toy, left - 1)"))
-    step, text = resolved(SEND, ours, theirs)
-    assert (step, text) == ("words", swapped(ours, (", left)", ", left - 1)")))
+    assert climbed(SEND, ours, theirs) is None
 
 
 def test_two_changes_of_one_word_are_left():
@@ -127,9 +136,21 @@ def test_a_definition_is_found_by_its_name_where_the_target_has_another_order():
     assert text == swapped(ours, CHECK)
 
 
-def test_a_definition_that_the_target_lacks_is_left():
+def test_a_change_of_a_definition_that_the_target_lacks_is_left_out_and_told():
     base = SEND + "\n" + OTHER
-    assert climbed(base, OTHER, swapped(base, CHECK)) is None
+    found = climbed(base, OTHER, swapped(base, CHECK))
+    assert found is not None
+    assert (found.step, found.text) == ("hunks", OTHER.encode())
+    assert found.note == "what it changes of code that is not here is left out"
+
+
+def test_a_large_change_is_left():
+    more = "".join(f"\ttoy_note({n});\n" for n in range(60))
+    ours = swapped(SEND, ("\t\treturn -1;\n", "\t\treturn -ENOSPC;\n"))
+    theirs = swapped(SEND, CHECK, ("\treturn toy_put", f"{more}\treturn toy_put"))
+    assert climbed(SEND, ours, theirs) is None
+    few = swapped(SEND, CHECK, ("\treturn toy_put", "\tleft -= 1;\n\treturn toy_put"))
+    assert climbed(SEND, ours, few) is not None
 
 
 def test_a_line_does_not_land_in_a_neighbour_that_looks_the_same():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from backport.gates import form
 from backport.gates.accounting import Sides
@@ -19,6 +19,14 @@ from backport.values.csource import Lines
 from backport.values.filecase import Around, Side
 
 _NAME = re.compile(r"[A-Za-z_]\w+")
+# Words of the language, which no function has to know.
+_PLAIN = frozenset(
+    """
+    break case char const continue default do double else enum extern float for goto if inline
+    int long return short signed sizeof static struct switch typedef union unsigned void volatile
+    while define endif ifdef ifndef elif include undef bool true false NULL
+    """.split()  # noqa: SIM905 (a table of words)
+)
 Placed = Counter[tuple[str, str]]  # lines by the definition that holds them
 
 
@@ -27,7 +35,7 @@ def objections(sides: Sides, around: Around) -> list[str]:
     found = form.objections(sides)
     if not sides.path.endswith(form.SUFFIXES):
         return found
-    return [*found, *astray(sides), *strangers(sides), *lacking(sides, around)]
+    return [*found, *astray(sides), *strangers(sides, around), *lacking(sides, around)]
 
 
 def lacking(sides: Sides, around: Around) -> Iterator[str]:
@@ -62,22 +70,41 @@ def _placed(lines: Lines) -> Placed:
     return Counter((home, line) for home, line in homes if _NAME.search(line))
 
 
-def strangers(sides: Sides) -> Iterator[str]:
-    """Names in added lines that upstream's definition had and the target's does not know."""
+def strangers(sides: Sides, around: Around) -> Iterator[str]:
+    """Names in added lines that upstream's definition had and the target's does not know.
+
+    What is called or written in capitals is no local: it is enough that the target has it.
+    """
     upstream, target = _bodies(sides.base), _bodies(sides.ours)
     everywhere = set().union(*target.values()) if target else set()
-    gained = _placed(sides.result) - _placed(sides.ours)
-    kept = {home: _names("".join(lines)) for home, lines in _by_home(gained).items()}
-    for home, names in kept.items():
+    for home, lines in _gained(sides).items():
         known = target.get(home, everywhere)
-        for name in sorted((names & upstream.get(home, set())) - known):
+        names = {name for line in lines for name in _NAME.findall(line)}
+        strange = (names & upstream.get(home, set())) - known - _PLAIN
+        shared = {name for name in strange if _is_shared(name, lines)}
+        strange -= around.known(Side.OURS, shared) if shared else frozenset()
+        for name in sorted(strange):
             yield f"{home or 'the file'} does not know {name}"
 
 
-def _by_home(placed: Placed) -> dict[str, list[str]]:
+def _is_shared(name: str, lines: Iterable[str]) -> bool:
+    """Whether a name is used as functions, macros and types are, wherever it is used."""
+    if name.isupper() or name.endswith("_t"):
+        return True
+    used = [hit for line in lines for hit in re.finditer(rf"\b{name}\b(\s*\()?", line)]
+    return all(hit[1] for hit in used)
+
+
+def _gained(sides: Sides) -> dict[str, list[str]]:
+    """Added lines of code by the definition that holds them, without comments and strings."""
+    had = Counter(zip(holders(sides.ours), sides.ours, strict=True))
+    plain = blanked("".join(sides.result)).split("\n")
     found: dict[str, list[str]] = {}
-    for home, line in placed:
-        found.setdefault(home, []).append(line)
+    for home, line, code in zip(holders(sides.result), sides.result, plain, strict=False):
+        if had[home, line] > 0:
+            had[home, line] -= 1
+        else:
+            found.setdefault(home, []).append(code)
     return found
 
 

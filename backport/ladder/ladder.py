@@ -1,8 +1,9 @@
 """The steps, in the order in which they are tried, and the way up.
 
-A step gives a whole file; what it gives is checked, and the first that passes is taken. Nothing
-is taken when no step passes: a conflict that is left costs a person minutes, a wrong resolution
-that looks right costs more.
+A step gives a whole file, which is checked. Merges align files, hunks look for places of their own:
+two ways that err differently, so that what both give is taken, and what one gives alone only where
+that was right often enough. Nothing is taken otherwise: a conflict that is left costs a person
+minutes, a wrong resolution that looks right costs more.
 """
 
 from __future__ import annotations
@@ -14,25 +15,34 @@ from functools import partial
 from backport.gates.accounting import Sides
 from backport.ladder.checks import objections
 from backport.ladder.functions import Merge, by_definitions
+from backport.ladder.hunks import Found, Hunked, by_hunks
 from backport.ladder.merge3 import merge3
 from backport.ladder.moved import place
 from backport.ladder.regions import by_regions, comment, placed, words
 from backport.ladder.renames import renamed, renames
+from backport.ladder.scopes import renamed_definitions
 from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
+from backport.values.linediff import deltas
 
-RECIPE = 1  # part of the key of every pick that asks it: raise it when an answer changes
-APPLIED, SIBLING = "applied", "sibling"
+RECIPE = 2  # part of the key of every pick that asks it: raise it when an answer changes
+APPLIED, SIBLING, HUNKS = "applied", "sibling", "hunks"
+LINES, WORDS = "lines", "words"
+# Lines that upstream changes in a file, beyond which a result is wrong too often.
+_LARGE = 50
+# Ways to find places that are not enough where no merge says the same.
+_LEFT_OUT = ("what it changes of code that is not here is left out",)
+_UNSURE = ({Found.BETWEEN}, {Found.BESIDE}, {Found.BESIDE, Found.ONE_SIDE})
 _PLACED = partial(by_regions, settlers=(words, comment, placed))
 # The merges, by name: each takes base, ours, theirs. One that decides less comes first.
 MERGES: dict[str, Merge] = {
-    "lines": merge3,
-    "words": partial(by_regions, settlers=(words,)),
+    LINES: merge3,
+    WORDS: partial(by_regions, settlers=(words,)),
     "comments": partial(by_regions, settlers=(words, comment)),
     "placed": _PLACED,
     "definitions": partial(by_definitions, merge=_PLACED),
 }
-STEPS = (APPLIED, SIBLING, *MERGES)
+STEPS = (APPLIED, SIBLING, *MERGES, HUNKS)
 
 
 @dataclass(frozen=True)
@@ -83,25 +93,72 @@ class _Work:
 
 
 def _settle(work: _Work, siblings: Sequence[Sibling]) -> Resolution | None:
-    for step, note, sides in _tries(work, siblings):
+    for note, sides in _from_siblings(work, siblings):
         if not objections(sides, work.around):
-            return Resolution(work.path, join_lines(sides.result), step, note)
-    return None
+            return Resolution(work.path, join_lines(sides.result), SIBLING, note)
+    names = renames(work.base, work.ours, work.theirs, partial(work.around.known, Side.OURS))
+    names |= renamed_definitions(work.base, work.ours, work.theirs)
+    base, theirs = renamed(work.base, names), renamed(work.theirs, names)
+    if _size(base, theirs) > _LARGE:
+        return None
+    found = _agreed(_merged(work, base, theirs), _hunked(work, base, theirs), tuple(work.ours))
+    if found is None:
+        return None
+    step, lines, told = found
+    notes = [f"{old} is {new} here" for old, new in sorted(names.items())]
+    return Resolution(work.path, join_lines(lines), step, ", ".join([*notes, *told]))
 
 
-def _tries(work: _Work, siblings: Sequence[Sibling]) -> Iterator[tuple[str, str, Sides]]:
-    known = partial(work.around.known, Side.OURS)
+def _from_siblings(work: _Work, siblings: Sequence[Sibling]) -> Iterator[tuple[str, Sides]]:
     for sibling in siblings:
         before, after = split_lines(sibling.before), split_lines(sibling.after)
         merged = merge3(before, work.ours, after)
         if merged is not None:
             note = f"as in the backport {sibling.commit[:12]}"
-            yield SIBLING, note, Sides(work.path, before, work.ours, after, merged)
-    names = renames(work.base, work.ours, work.theirs, known)
-    base, theirs = renamed(work.base, names), renamed(work.theirs, names)
-    note = ", ".join(f"{old} is {new} here" for old, new in sorted(names.items()))
+            yield note, Sides(work.path, before, work.ours, after, merged)
+
+
+def _size(base: Lines, theirs: Lines) -> int:
+    """How many lines upstream takes and brings."""
+    return sum(d.a2 - d.a1 + d.b2 - d.b1 for d in deltas(base, theirs))
+
+
+def _merged(work: _Work, base: Lines, theirs: Lines) -> tuple[str, tuple[str, ...]] | None:
+    """The first merge that passes, and its step."""
     for step, merge in MERGES.items():
         merged = merge(base, work.ours, theirs)
-        if merged is not None:
-            name = APPLIED if merged == list(work.ours) else step
-            yield name, note, Sides(work.path, base, work.ours, theirs, merged)
+        if merged is not None and not _objected(work, base, theirs, merged):
+            return step, tuple(merged)
+    return None
+
+
+def _hunked(work: _Work, base: Lines, theirs: Lines) -> Hunked | None:
+    """The change made hunk by hunk, if it passes."""
+    hunked = by_hunks(base, work.ours, theirs, (words, comment))
+    if hunked is None or _objected(work, base, theirs, hunked.lines):
+        return None
+    return hunked
+
+
+def _objected(work: _Work, base: Lines, theirs: Lines, result: Lines) -> bool:
+    return bool(objections(Sides(work.path, base, work.ours, theirs, list(result)), work.around))
+
+
+def _agreed(
+    merged: tuple[str, tuple[str, ...]] | None, hunked: Hunked | None, ours: tuple[str, ...]
+) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
+    """The step, the lines and what is to be said: of what both ways give, or of the surer one
+    where the other gives nothing, or something else.
+
+    Which of them is surer was counted on DPDK's backports up to 2021: docs/ladder.md.
+    """
+    if merged is not None and merged[1] == ours:
+        return APPLIED, ours, ()
+    if merged is not None:
+        step, lines = merged
+        agreed = hunked is not None and hunked.lines == lines
+        unsure = step == WORDS and hunked is not None and hunked.how == {Found.BETWEEN}
+        return (step, lines, ()) if step == LINES or (agreed and not unsure) else None
+    if hunked is None or hunked.how in _UNSURE:
+        return None
+    return HUNKS, hunked.lines, _LEFT_OUT if Found.ABSENT in hunked.how else ()
