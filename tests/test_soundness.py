@@ -140,6 +140,41 @@ def test_a_name_that_the_headers_of_the_file_do_not_have():
     assert found(told) == []
 
 
+@pytest.mark.parametrize(
+    ("upstream", "include"),
+    [
+        # the system's header of that name, which upstream has a copy of for another system
+        ({"net/win/sys.h": "int note(int a);\n"}, "#include <sys.h>\n"),
+        # upstream's header uses it, and has it from the system
+        ({"net/win/sys.h": "#define SEEN note(1)\n"}, "#include <other.h>\n"),
+    ],
+)
+def test_a_name_of_the_system_is_in_reach(upstream, include):
+    base, ours = f"#include <sys.h>\n{BASE}", f"{include}{BASE}"
+    line = "note(a);"
+    told = judged(
+        base, ours, with_line(base, line), with_line(ours, line), ("note", "note", "note"),
+        headers=(upstream, {}),
+    )  # fmt: skip
+    assert found(told) == []
+
+
+@pytest.mark.parametrize("word", ["false", "LIMIT"])
+def test_what_stands_before_a_colon_is_not_always_a_label(word):
+    kept = with_line(BASE, f"a += {word};")
+    base = with_line(kept, f"a = a ? {word} : 1;")
+    side = "int side;\n"
+    assert found(judged(base, side + base, kept, side + kept, (word,) * 3)) == []
+
+
+def test_a_function_in_two_forms_is_not_told_of():
+    """What one form declares is nothing to the other."""
+    wide, small = with_line(BASE, "a -= room;"), with_line(BASE, "int room = 2;")
+    base = f"#ifdef WIDE\n{wide}#else\n{small}#endif\n"
+    result, side = with_line(base, "a = 2;"), "int side;\n"
+    assert found(judged(base, side + base, result, side + result)) == []
+
+
 def test_a_name_that_no_header_of_upstream_has_either_comes_from_elsewhere():
     base = f'#include "dev.h"\n{BASE}'
     line = "generated(a);"

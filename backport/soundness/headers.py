@@ -84,6 +84,14 @@ class View:
         """The files that a file sees in which a name stands."""
         return (one for one in self.seen(path) if holds(self.text(one), name))
 
+    def includes_alien(self, path: str, header: str) -> bool:
+        """Whether any file that a file sees includes a header of that name, which is not in the
+        tree."""
+        if header in self._by_name:
+            return False
+        name = re.compile(rb"include[ \t]*[<\"](?:[^>\"\n]*/)?%b[>\"]" % re.escape(header.encode()))
+        return any(name.search(self.text(one)) for one in self.seen(path))
+
     @cached_property
     def _is_kernel(self) -> bool:
         return bool(self.text(_KERNEL))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from backport.readers.identifiers import Kind, Use, defined_in, fields_in
@@ -17,8 +19,11 @@ from backport.values.filecase import Side
 _ANNOTATION = re.compile(r"(?<![\w.>#])__[a-z]\w+(?!\w|\s*\()")
 _DECLARED = re.compile(
     r"\b(?!(?:return|goto|case|else|sizeof|delete)\b)[A-Za-z_]\w*(?:\s+|\s*\*+\s*(?:const\s+)?)"
-    r"(\w+)\s*(?:\[[^]]*\]\s*)*(?=[;,=):])|,\s*\**(\w+)\s*(?=[;,=])|\b(\w+)\s*:(?!:)"
+    r"(\w+)\s*(?:\[[^]]*\]\s*)*(?=[;,=):])|,\s*\**(\w+)\s*(?=[;,=])|^\s*(\w+)\s*:(?!:)",
+    re.MULTILINE,
 )
+# What is a word of the language wherever it stands.
+_PLAIN = frozenset({"true", "false", "NULL", "default"})
 
 
 def lacking(scene: Scene) -> Iterator[Finding]:
@@ -47,14 +52,26 @@ def out_of_reach(scene: Scene) -> Iterator[Finding]:
         names -= upstream.lacking(file.path, names - file.base.words) if names else frozenset()
         for name in sorted(names, key=lambda one: new[one].number):
             use, home = new[name], _home(upstream, file, name)
-            said = (
-                f"{use.kind} {name} is from {home} upstream; no file that is included here has it"
-            )
-            yield Finding(Sort.REACH, file.path, use.number, name, said)
+            # The system's header of that name has it as well.
+            if home and not target.includes_alien(file.path, posixpath.basename(home)):
+                said = (
+                    f"{use.kind} {name} is from {home} upstream; "
+                    f"no file that is included here has it"
+                )
+                yield Finding(Sort.REACH, file.path, use.number, name, said)
 
 
 def _home(view: View, file: File, name: str) -> str:
-    return next((one for one in view.homes(file.path, name) if one != file.path), file.path)
+    """Where the name is from: a header that defines it, "" where all of them only use it."""
+    for home in view.homes(file.path, name):
+        text = view.text(home).decode("utf-8", "replace")
+        if any(_defines(line, name) for line in text.splitlines() if name in line):
+            return home
+    return ""
+
+
+def _defines(line: str, name: str) -> bool:
+    return name in (*defined_in(line, (name,), private=True), *fields_in(line))
 
 
 def _strange(file: File) -> Mapping[str, Use]:
@@ -84,10 +101,16 @@ def undeclared(scene: Scene) -> Iterator[Finding]:
     for file in scene.files:
         if not file.is_merged or file.ours.lines == file.result.lines:
             continue
-        theirs, ours = dict(file.theirs.functions), dict(file.ours.functions)
-        for name, span in file.result.functions:
+        theirs, ours, result = (_once(text) for text in (file.theirs, file.ours, file.result))
+        for name, span in result.items():
             if name in theirs and name in ours and _changed(file, ours[name], span):
                 yield from _undeclared(file, name, (theirs[name], ours[name], span))
+
+
+def _once(text: Text) -> dict[str, Span]:
+    """Functions by name, without those that are there in several forms, by #if."""
+    names = Counter(name for name, _ in text.functions)
+    return {name: span for name, span in text.functions if names[name] == 1}
 
 
 def _changed(file: File, ours: Span, span: Span) -> bool:
@@ -98,7 +121,7 @@ def _undeclared(file: File, name: str, spans: tuple[Span, Span, Span]) -> Iterat
     theirs, ours, span = spans
     has, had = _declared(file.result, span), _declared(file.ours, ours)
     foreign, orphaned = _declared(file.theirs, theirs) - had - has, had - has
-    lost = foreign | orphaned
+    lost = {word for word in foreign | orphaned if not word.isupper()} - _PLAIN
     lost -= _outside(file.result) if lost else lost
     for number in range(span[0] + 1, span[1] + 1 if lost else 0):
         for word in sorted(lost & _free(file.result.plain[number - 1])):

@@ -32,9 +32,10 @@ def astray(scene: Scene) -> Iterator[Finding]:
             line = file.result.lines[number - 1].strip()
             homes = wanted.get(line, set()) if len(line) > 1 else set()
             here = target[number - 1]
-            if homes and here not in homes and homes <= there:
+            # Outside of all functions a place has no name that both trees must have.
+            if homes and here and "" not in homes and here not in homes and homes <= there:
                 named = ", ".join(sorted(homes))
-                said = f"in {here or 'no function'}; upstream has it in {named}, as the target does"
+                said = f"in {here}; upstream has it in {named}, as the target does"
                 yield Finding(Sort.PLACE, file.path, number, here, said)
                 break  # the first line of a hunk tells of the rest
 
