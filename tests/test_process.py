@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -76,6 +77,8 @@ def test_a_failure_shows_command_status_and_talk():
     assert first.endswith(": exit status 4")
     assert rest == ["what went wrong"]
     assert caught.value.done.returncode == 4
+    again = pickle.loads(pickle.dumps(caught.value))  # as it comes out of a worker process
+    assert (str(again), again.done) == (str(caught.value), caught.value.done)
 
 
 def test_a_silent_failure_shows_what_was_printed():

@@ -51,6 +51,10 @@ class ProcessFailed(BackportError):
         super().__init__("\n".join(lines), log=log)
         self.done = done
 
+    def __reduce__(self) -> tuple[type[ProcessFailed], tuple[Completed]]:
+        """How it comes out of a worker process, with what the command was."""
+        return type(self), (self.done,)
+
 
 def memory() -> int:
     """What this process alone holds, in KiB: no files that it maps, such as git's packs."""
