@@ -65,6 +65,7 @@ THIRD_PARTY = {
         "shell.commands.learn",
         "shell.commands.look",
         "shell.commands.mix",
+        "shell.commands.needs",
         "shell.commands.qualify",
         "shell.commands.rules",
         "shell.commands.work",

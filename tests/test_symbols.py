@@ -162,6 +162,10 @@ def test_headers_are_looked_for_where_the_compiler_does(git, include):
     assert len(run(git, {NEW: f"#include {include}\n"}).missing) == 1
 
 
+def test_a_header_outside_of_the_tree_is_missing_and_no_failure_of_gits(git):
+    assert len(run(git, {NEW: '#include "../../../../lib/out.h"\n'}).missing) == 1
+
+
 def test_a_function_of_the_same_file_is_known_and_a_removed_file_is_no_matter(git):
     text = (
         HEAD

@@ -64,6 +64,13 @@ class Odb:
         deltas = self._tree(old).diff_to_tree(self._tree(new)).deltas
         return [_change(d) for d in deltas if d.new_file.path.endswith(endings)]
 
+    def patch_id(self, commit: str) -> str:
+        """What a commit does, wherever and between whatever lines; '' for a merge and a root."""
+        parents = self.parents(commit)
+        if len(parents) != 1:
+            return ""
+        return str(self._tree(parents[0]).diff_to_tree(self._tree(commit)).patchid)
+
     def distance(self, old: str, new: str) -> int:
         """How many files differ between two commits or trees."""
         return len(self._tree(old).diff_to_tree(self._tree(new)))

@@ -11,6 +11,7 @@ the target's headers and neighbouring files lack, each with the commit, shim or 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -368,10 +369,9 @@ def _places(arch: str, path: str, name: str) -> list[str]:
     places = [f"{root}/{name}" for root in roots]
     if name.startswith("asm/"):
         places.append(f"include/asm-generic/{name[4:]}")
-    near = PurePosixPath(path).parent
-    while name.startswith("../"):
-        near, name = near.parent, name[3:]
-    return [*places, str(near / name)]
+    places.append(f"{PurePosixPath(path).parent}/{name}")
+    real = (posixpath.normpath(place) for place in places)
+    return [place for place in real if not place.startswith("../")]  # git refuses such a path
 
 
 def _included(request: Request, names: Set[str]) -> set[str]:

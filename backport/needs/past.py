@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,7 +36,7 @@ class Past:
 
     def __init__(self, git: Git, odb: Odb, fork: str, tip: str, left: Left) -> None:
         self.fork, self.tip = fork, tip
-        self._git, self._odb, self._left = git, odb, left
+        self._git, self._odb, self.left = git, odb, left
         self._steps: dict[str, list[Step]] = {}
 
     @cached_property
@@ -67,13 +67,13 @@ class Past:
 
     def _ask(self, *argv: str) -> str:
         try:
-            return self._git.run(*argv, timeout=self._left()).text
+            return self._git.run(*argv, timeout=self.left()).text
         except subprocess.TimeoutExpired as err:
-            self._left()
+            self.left()
             raise Over("the seconds are over") from err
 
     def of_lines(
-        self, change: Change, sha: str, spans: Sequence[Span], not_: Collection[str]
+        self, change: Change, sha: str, spans: Sequence[Span], not_: Container[str]
     ) -> Iterator[Step]:
         """Who made these lines, newest first, of a file as it was before a change by `sha`: line
         history, in core.
@@ -88,7 +88,7 @@ class Past:
             old, new = step.change.old, step.change.new
             if new is None or self.order[step.sha] <= since:
                 continue
-            self._left()
+            self.left()
             if new.oid != here:
                 now = before(now, self._odb.hunks(new.oid, here))
                 here = new.oid

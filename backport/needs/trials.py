@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backport.doors.odb import Odb
@@ -18,7 +18,7 @@ class Onto:
     has in whatever form."""
 
     tree: str
-    has: Collection[str] = ()
+    has: Container[str] = ()
     instead: Mapping[str, Entry | None] = field(default_factory=dict)
 
 
@@ -73,6 +73,27 @@ class Trials:
         """The files that a commit changes."""
         return [change.path for change in self.changes(sha)]
 
+    def after(self, shas: Sequence[str], hard: Collection[Hard] = ()) -> State:
+        """The files after some commits."""
+        state: State = {}
+        for sha in shas:
+            self.pick(state, sha, hard)
+        return state
+
+    def size(self, change: Change, state: State) -> tuple[int, int]:
+        """How many conflicts one file of a commit makes, and how many lines both sides have there;
+        a file that is in conflict as a whole is one."""
+        ours = self.entry(state, change.path)
+        if change.old and change.new and ours:
+            merged = self.odb.merge(change.old.oid, ours.oid, change.new.oid)
+            if merged:
+                return marked(merged.data)
+        if change.old and change.new:
+            hunks = self.odb.hunks(change.old.oid, change.new.oid)
+            return 1, sum(max(one.a2 - one.a1, one.b2 - one.b1) for one in hunks)
+        entry = change.new or change.old
+        return 1, self.odb.blob(entry.oid).count(b"\n") if entry else 0
+
     def pick(
         self,
         state: State,
@@ -123,3 +144,17 @@ class Trials:
         if done and not force:
             return None
         return self.odb.joined(base, ours, theirs, force=force)
+
+
+def marked(data: bytes) -> tuple[int, int]:
+    """The conflicts that git's markers show in a file, and the lines between them."""
+    conflicts = lines = 0
+    inside = False
+    for line in data.split(b"\n"):
+        if line.startswith(b"<<<<<<< "):
+            conflicts, inside = conflicts + 1, True
+        elif line.startswith(b">>>>>>> "):
+            inside = False
+        elif inside and line.rstrip(b"\r") != b"=======":
+            lines += 1
+    return conflicts, lines

@@ -29,6 +29,7 @@ from backport.shell.commands import (
     learn,
     look,
     mix,
+    needs,
     qualify,
     rules,
     work,
@@ -74,6 +75,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "doctor": look.doctor,
     "explain": rules.explain,
     "audit": audit.audit,
+    "needs": needs.needs,
     "eval": evaluate.evaluation,
     "judge": judge.judge,
 }
