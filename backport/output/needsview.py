@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from backport.needs.answer import Cost, Member, Needed
-from backport.output.ruleview import cut
+from backport.output.summary import clip
 
 _WIDTH = 60
 
@@ -17,7 +17,7 @@ def needs_text(needed: Needed) -> str:
 
 
 def _lines(needed: Needed) -> Iterator[str]:
-    yield f"{needed.sha[:12]} {cut(needed.subject, _WIDTH)}"
+    yield f"{needed.sha[:12]} {clip(needed.subject, _WIDTH)}"
     yield f"onto {needed.onto}: {needed.between} commits of upstream since {needed.fork[:12]}"
     yield ""
     if needed.there:
@@ -42,7 +42,7 @@ def _lines(needed: Needed) -> Iterator[str]:
 
 
 def _member(one: Member) -> Iterator[str]:
-    yield f"    {one.sha[:12]} {cut(one.subject, _WIDTH)}"
+    yield f"    {one.sha[:12]} {clip(one.subject, _WIDTH)}"
     if one.why.name:
         yield f"        brings {one.why.name}, which {one.why.of[:12]} uses in {one.why.path}"
     else:
