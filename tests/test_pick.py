@@ -554,7 +554,9 @@ def test_a_new_executable_keeps_its_mode(bench):
 # -- property: whatever lands clean or settled is accounted for
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_random_picks_lose_nothing(bench, seed):
     rng = random.Random(seed)
     sides = [{f"{n}.c": function(rng, changes) for n in range(40)} for changes in (0, 3, 3)]

@@ -105,6 +105,7 @@ def test_a_plain_directory_is_only_read_and_the_branch_is_in_the_store(world, tm
     assert git(world.store, "rev-parse", BRANCH) == ran.json["head"]
 
 
+@pytest.mark.slow
 def test_a_tarball_gives_the_tree_that_the_directory_gives(world, tmp_path):
     tarball = make_tarball(tmp_path / "linux.tar.gz", BASE)
     first = world.pick("--json", base=tarball).json
@@ -139,6 +140,7 @@ def mails(world, folder):
         path.write_text(body.replace("\nBecause.\n", f"\ncommit {sha} upstream.\n\nBecause.\n"))
 
 
+@pytest.mark.slow
 def test_mails_whose_blobs_are_known_give_the_commits_that_git_gives(world, tmp_path):
     want = world.pick("--json").json
     mails(world, tmp_path / "mails")
@@ -183,6 +185,7 @@ def test_a_second_run_finds_everything_done(tmp_path):
     assert "all cached" in world.pick().out
 
 
+@pytest.mark.slow
 def test_another_machine_with_another_configuration_gives_the_same_commits(world, tmp_path):
     other = copy_world(world, tmp_path / "far" / "away")
     shutil.rmtree(other.cache)
@@ -200,6 +203,7 @@ def test_the_recorded_command_does_the_same_again(world):
     assert ran.code == 0 and "all cached" in ran.out
 
 
+@pytest.mark.slow
 def test_a_commit_that_is_there_already_makes_no_commit(tmp_path):
     base = {**BASE, **TELL.files}
     world = make_world(tmp_path / "world", base=base)
@@ -240,6 +244,7 @@ def test_status_report_and_export_read_the_run(world, tmp_path):
     assert git(clone, "rev-parse", "HEAD^{tree}") == record["tree"]
 
 
+@pytest.mark.slow
 def test_one_form_of_the_report_goes_where_it_is_asked_for(world, tmp_path):
     world.pick()
     for form, start in (("junit", "<?xml"), ("kcidb", "{"), ("html", "<!"), ("md", "#")):

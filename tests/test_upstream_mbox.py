@@ -326,6 +326,7 @@ def test_a_patch_for_another_kernel_is_put_into_the_target_s_file(store, project
         {"line_20": "int a;\nint b", "line_30": "int c;\nint line_30"},
     ],
 )
+@pytest.mark.slow
 def test_picks_of_a_patch_and_of_the_commit_land_the_same(tmp_path, project, changed):
     """Be they clean, in conflict or there already."""
     landed = []
