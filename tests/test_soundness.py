@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass
 
 import pytest
+from needskit import Tale
 
+from backport.doors.odb import Odb
 from backport.soundness.calls import calls, signatures
 from backport.soundness.findings import WEIGHTS, Finding, Judged, Landed, Sort, Verdict
+from backport.soundness.ground import Near, Step, landed
 from backport.soundness.judge import judge
 from backport.values.filecase import FileCase, Side
 
@@ -313,3 +316,27 @@ def test_what_is_no_call_or_cannot_be_counted_is_none(text):
 )
 def test_what_is_declared(text, told):
     assert [(one.count, one.is_void) for one in signatures(text, "f")] == told
+
+
+# -- on trees
+
+
+@pytest.mark.parametrize("shim", ["", "#define NOTE(a) log(a)\n"])
+def test_what_a_rule_puts_beside_upstreams_change_is_in_the_target(tmp_path, shim):
+    """Upstream's commit does not touch the header; a rule of the pick does."""
+    tale = Tale(tmp_path / "r")
+    user, changed = (
+        f'#include "note.h"\n{BASE}',
+        f'#include "note.h"\n{with_line(BASE, "NOTE(a);")}',
+    )
+    note = "#define NOTE(a) log(a)\n"
+    base = tale.add("base", files={"net/note.h": note, PATH: user})
+    theirs = tale.add("use it", files={PATH: changed})
+    tale.branch("old", base)
+    ours = tale.add("older", files={"net/note.h": "int note;\n"}, branch="old")
+    result = tale.add(
+        "picked", files={"net/note.h": f"int note;\n{shim}", PATH: changed}, branch="old"
+    )
+    odb, step = Odb(tale.path), Step(base, theirs, ours, result)
+    told = judge(list(landed(odb, step)), Near(odb, step))
+    assert [one.sort for one in told.findings] == ([] if shim else [Sort.REACH])

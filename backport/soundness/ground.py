@@ -73,4 +73,5 @@ class Near:
 
     def _tree(self, side: Side) -> str:
         step = self.step
-        return {Side.BASE: step.base, Side.OURS: step.ours, Side.THEIRS: step.theirs}[side]
+        # A rule may have put what is missing into a file that upstream's commit leaves alone.
+        return {Side.BASE: step.base, Side.OURS: step.result, Side.THEIRS: step.theirs}[side]
