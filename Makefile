@@ -27,8 +27,8 @@ test: setup
 	$(VENV)/bin/python -m pytest -q -m e2e
 
 check: setup
-	$(VENV)/bin/ruff check backport tests
-	$(VENV)/bin/ruff format --check -q backport tests
+	$(VENV)/bin/ruff check backport tests qemu
+	$(VENV)/bin/ruff format --check -q backport tests qemu
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q -n 3 -m "not e2e and not network and not slow"
 

@@ -122,7 +122,7 @@ class Node:
         return Path(f"/sys/class/net/{device}").exists()
 
     def attached(self, pod: Pod) -> None:
-        """Raise `Failed` unless both ends of a netkit pair have the program that they were given."""
+        """Raise `Failed` unless both ends of a netkit pair have the programs they were given."""
         self.run(self.loader, "check", pod.host, str(self.links(pod)[0]))
 
     @contextmanager
