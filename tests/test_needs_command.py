@@ -87,6 +87,15 @@ def test_what_the_target_has_is_said(story, capsys):
     assert needs(story, "--take") == Exit.USAGE
 
 
+def test_seconds_that_are_over_before_the_search_begins_are_an_answer(story, capsys):
+    """On a large clone the list of upstream's commits alone may take them."""
+    assert needs(story, "--seconds", "0") == Exit.OK
+    out = capsys.readouterr().out
+    assert "what it needs cannot be said: 0 seconds were not enough" in out
+    assert "adapting it instead: 1 conflict" in out
+    assert needs(story, "--seconds", "0", "--take") == Exit.CONFLICTS
+
+
 def test_where_no_set_helps_nothing_is_picked(story, capsys):
     story.add("other", files=text("one", "quite another", tail="last"), branch="old")
     before = set(story.repo.references)

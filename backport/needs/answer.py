@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backport.advice.lineage import History
@@ -17,6 +17,9 @@ from backport.needs.search import Budget, Deadline, Found, Search, Why
 from backport.needs.trials import Onto, Trials
 from backport.upstreams.desk import desk
 from backport.values.errors import UsageError
+
+_NONE = "no earlier commit of the lines that conflict makes it apply"
+_READING = 600.0  # seconds for what the branch has, which no search can do without
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Needed:
     subject: str
     onto: str
     fork: str
-    between: int  # commits of upstream since the fork
+    between: int = 0  # commits of upstream since the fork, 0 where there was no time to count
     take: tuple[Member, ...] = ()
     adapting: tuple[Cost, ...] = ()
     lacks: tuple[Lack, ...] = ()
@@ -100,11 +103,10 @@ def asked(question: Question) -> Iterator[Asked]:
         commit = _commit(question, lender)
         onto = _demand(home, question.onto)
         fork = _fork(question, git, lender, commit, onto)
-        left = Deadline(question.budget.seconds)
-        past = Past(git, odb, fork, commit.parents[0], left)
-        branch = Past(git, odb, fork, onto, left)
+        branch = Past(git, odb, fork, onto, Deadline(_READING))
         paths = [change.path for change in odb.changes(commit.parents[0], commit.oid)]
         trials = Trials(odb, Onto(onto, Has(git, odb, branch, paths)))
+        past = Past(git, odb, fork, commit.parents[0], Deadline(question.budget.seconds))
         yield Asked(git, trials, _answered(question, commit, trials, past, git))
 
 
@@ -146,19 +148,19 @@ def _answered(
     there = "by what a commit of it says or does" if commit.oid in trials.onto.has else ""
     if not there and _changes_nothing(trials, commit.oid):
         there = "by content: picking it changes nothing"
-    head = (commit.oid, commit.subject, question.onto, past.fork, len(past.order))
-    adapting = costs(trials, [], commit.oid)
+    answer = Needed(commit.oid, commit.subject, question.onto, past.fork, there=there)
     if there:
-        return Needed(*head, there=there)
+        return answer
+    answer = replace(answer, adapting=costs(trials, [], commit.oid))
     search = Search(trials, past, question.budget, past.left, Names(git, trials, past))
     try:
+        answer = replace(answer, between=len(past.order))
         found = search.run(commit.oid)
     except Over as err:
-        return Needed(*head, adapting=adapting, untold=str(err))
+        return replace(answer, untold=str(err))
     if found is None:
-        why = "no earlier commit of the lines that conflict makes it apply"
-        return Needed(*head, adapting=adapting, untold=why)
-    return Needed(*head, tuple(_members(git, trials, found)), adapting, found.lacks)
+        return replace(answer, untold=_NONE)
+    return replace(answer, take=tuple(_members(git, trials, found)), lacks=found.lacks)
 
 
 def _changes_nothing(trials: Trials, sha: str) -> bool:

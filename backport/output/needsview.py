@@ -18,7 +18,8 @@ def needs_text(needed: Needed) -> str:
 
 def _lines(needed: Needed) -> Iterator[str]:
     yield f"{needed.sha[:12]} {clip(needed.subject, _WIDTH)}"
-    yield f"onto {needed.onto}: {needed.between} commits of upstream since {needed.fork[:12]}"
+    since = f": {needed.between} commits of upstream since {needed.fork[:12]}"
+    yield f"onto {needed.onto}{since if needed.between else ''}"
     yield ""
     if needed.there:
         yield f"the target has it already, {needed.there}"
