@@ -11,6 +11,8 @@ from backport.picking.branch import check_name, move, open_branch
 from backport.values.errors import UsageError
 from backport.values.target import DirectorySource, LocalRepoSource, Tree
 
+pytestmark = pytest.mark.slow
+
 NAME = BRANCH.removeprefix("refs/heads/")
 WHO = ("-c", "user.name=Rita", "-c", "user.email=rita@example.org")
 
@@ -90,7 +92,6 @@ def test_our_own_branch_is_replaced_and_an_amended_one_is_not(picked):
     assert "which no run of this tool made" in refused(picked)
 
 
-@pytest.mark.slow
 def test_a_lost_cache_does_not_make_our_branch_foreign(picked, tmp_path):
     first = picked.head()
     picked.env["BACKPORT_CACHE"] = str(tmp_path / "new")
@@ -100,7 +101,6 @@ def test_a_lost_cache_does_not_make_our_branch_foreign(picked, tmp_path):
     assert picked.head() != first
 
 
-@pytest.mark.slow
 def test_branches_that_cannot_stand_beside_each_other_are_refused_at_once(world):
     git(world.base, "branch", "taken/deep")
     assert "taken: cannot be a branch" in refused(world, "--branch", "taken")

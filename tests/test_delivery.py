@@ -17,6 +17,8 @@ from backport.values.events import StageFinished
 from backport.values.options import Options
 from backport.values.record import RunRecord
 
+pytestmark = pytest.mark.slow
+
 
 class Delivered:
     """A picked series and the doors to deliver it through, once for each run."""

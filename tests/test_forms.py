@@ -16,6 +16,8 @@ from backport.readers.patchfile import read_patch, split_mbox
 from backport.values.dialects import DIALECTS, kept
 from backport.values.errors import GateFailed, ToolMissing, UsageError
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = [name for name in EXPORTERS if name != "git"]
 PATCHED = [name for name in FOLDERS if name != "bundle"]
 
