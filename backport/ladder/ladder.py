@@ -101,7 +101,7 @@ def _settle(work: _Work, siblings: Sequence[Sibling]) -> Resolution | None:
     base, theirs = renamed(work.base, names), renamed(work.theirs, names)
     if _size(base, theirs) > _LARGE:
         return None
-    found = _agreed(_merged(work, base, theirs), _hunked(work, base, theirs), tuple(work.ours))
+    found = _decided(work, base, theirs)
     if found is None:
         return None
     step, lines, told = found
@@ -144,21 +144,26 @@ def _objected(work: _Work, base: Lines, theirs: Lines, result: Lines) -> bool:
     return bool(objections(Sides(work.path, base, work.ours, theirs, list(result)), work.around))
 
 
-def _agreed(
-    merged: tuple[str, tuple[str, ...]] | None, hunked: Hunked | None, ours: tuple[str, ...]
+def _decided(
+    work: _Work, base: Lines, theirs: Lines
 ) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
     """The step, the lines and what is to be said: of what both ways give, or of the surer one
-    where the other gives nothing, or something else.
+    where the other gives nothing, or something else. Hunks are made only where they decide.
 
     Which of them is surer was counted on DPDK's backports up to 2021: docs/ladder.md.
     """
-    if merged is not None and merged[1] == ours:
-        return APPLIED, ours, ()
+    merged = _merged(work, base, theirs)
+    if merged is not None and merged[1] == tuple(work.ours):
+        return APPLIED, merged[1], ()
+    if merged is not None and merged[0] == LINES:
+        return LINES, merged[1], ()
+    hunked = _hunked(work, base, theirs)
+    if hunked is None:
+        return None
     if merged is not None:
         step, lines = merged
-        agreed = hunked is not None and hunked.lines == lines
-        unsure = step == WORDS and hunked is not None and hunked.how == {Found.BETWEEN}
-        return (step, lines, ()) if step == LINES or (agreed and not unsure) else None
-    if hunked is None or hunked.how in _UNSURE:
+        unsure = step == WORDS and hunked.how == {Found.BETWEEN}
+        return (step, lines, ()) if hunked.lines == lines and not unsure else None
+    if hunked.how in _UNSURE:
         return None
     return HUNKS, hunked.lines, _LEFT_OUT if Found.ABSENT in hunked.how else ()
