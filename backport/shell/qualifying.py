@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from backport.doors import files, rundir
@@ -69,11 +69,11 @@ class Ground:
 
 @dataclass(frozen=True)
 class BenchOrder:
-    """A bench as a person asks for it; `baseline` and `save` are files, or None."""
+    """A bench as a person asks for it: `baseline` has costs by block, `save` is a file."""
 
     options: Options
     quick: bool = False
-    baseline: Path | None = None
+    baseline: Mapping[str, float] = field(default_factory=dict)
     save: Path | None = None
     bound: float = DEFAULT_BOUND
 
@@ -138,13 +138,11 @@ def expected(ground: Ground) -> Expected:
 
 def run_bench(order: BenchOrder, cache: Cache, emit: Emit) -> BenchResult:
     """Build and measure."""
-    _baseline(order.baseline)  # a bad file is told before minutes are spent
     return measure(order, prepare(order.options, cache, emit), emit)
 
 
 def measure(order: BenchOrder, ground: Ground, emit: Emit) -> BenchResult:
     """Measure; leaves `bench.json` and `bench.html` in the run's folder."""
-    known = _baseline(order.baseline)
     request = BenchRequest(
         (ground.kernel, ground.control),
         expected(ground),
@@ -158,9 +156,9 @@ def measure(order: BenchOrder, ground: Ground, emit: Emit) -> BenchResult:
     )
     start = time.monotonic()
     result = bench.run_bench(request, emit)
-    if known:
+    if order.baseline:
         now = baseline_of(result.rows, ground.kernel.label)
-        more = regressions(now, known, order.bound)
+        more = regressions(now, order.baseline, order.bound)
         result = replace(result, failures=(*result.failures, *more))
     result = replace(result, seconds=round(time.monotonic() - start, 1))
     emit(bench.finished(result, result.seconds))
@@ -171,9 +169,8 @@ def measure(order: BenchOrder, ground: Ground, emit: Emit) -> BenchResult:
     return result
 
 
-def _baseline(file: Path | None) -> Mapping[str, float]:
-    if file is None:
-        return {}
+def baseline_in(file: Path) -> Mapping[str, float]:
+    """The figures in a file that a bench has saved; raises `UsageError` for anything else."""
     try:
         data = json.loads(file.read_bytes())
     except (OSError, ValueError) as err:

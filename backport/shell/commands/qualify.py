@@ -49,7 +49,7 @@ def bench(
     order = qualifying.BenchOrder(
         located(Options(series, target, Until.BUILD, base, rev)),
         quick,
-        Path(baseline) if baseline else None,
+        qualifying.baseline_in(Path(baseline)) if baseline else {},
         Path(save_baseline) if save_baseline else None,
         bound,
     )
