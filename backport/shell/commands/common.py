@@ -63,6 +63,14 @@ def say_json(value: object) -> None:
     say(jsonlib.dumps(value, indent=1))
 
 
+def show(data: object, text: str, *, json: bool) -> None:
+    """A result on stdout, for a program or for a person."""
+    if json:
+        say_json(data)
+    else:
+        say(text)
+
+
 def perform(options: Options, *, json: bool, quiet: bool, resumed: State | None = None) -> None:
     """Execute a run, its events on stderr, its record on stdout; then raise what ended it."""
     with ConsoleRenderer(quiet=quiet) as emit:

@@ -13,7 +13,7 @@ from backport.qualify.rehearsal import STAGE
 from backport.qualify.verdict import demand_none
 from backport.shell import rolling
 from backport.shell.commands import common
-from backport.shell.commands.common import located, say, say_json
+from backport.shell.commands.common import located, show
 from backport.shell.console import ConsoleRenderer
 from backport.shell.rolling import Defect, RolloutOrder
 from backport.values.options import Options, Until
@@ -37,8 +37,5 @@ def rollout(
     order = RolloutOrder(options, quick, seed_defect)
     with ConsoleRenderer(quiet=quiet) as emit:
         result = rolling.run_rollout(order, Cache.default(), emit)
-    if json:
-        say_json(asdict(result))
-    else:
-        say(rollout_text(result))
+    show(asdict(result), rollout_text(result), json=json)
     demand_none(STAGE, result.failures)

@@ -18,7 +18,7 @@ from backport.qualify import soak as pressure
 from backport.qualify.verdict import demand_none
 from backport.shell import mixing, observing, qualifying, soaking
 from backport.shell.commands import common
-from backport.shell.commands.common import located, say, say_json
+from backport.shell.commands.common import located, show
 from backport.shell.console import ConsoleRenderer
 from backport.values.options import Options, Until
 
@@ -52,10 +52,7 @@ def interop(
         result = mixing.mix_on(ground, plan, emit, quick=quick)
         if markdown:
             mixing.document(ground, Path(markdown), result, plan)
-    if json:
-        say_json(asdict(result))
-    else:
-        say(interop_text(result, plan))
+    show(asdict(result), interop_text(result, plan), json=json)
     demand_none(mixture.STAGE, result.failures)
 
 
@@ -74,10 +71,7 @@ def observe(
     with ConsoleRenderer(quiet=quiet) as emit:
         ground = qualifying.prepare(options, Cache.default(), emit)
         result = observing.observe_on(ground, views, emit, seed_defect)
-    if json:
-        say_json(asdict(result))
-    else:
-        say(observe_text(result, target))
+    show(asdict(result), observe_text(result, target), json=json)
     demand_none(sight.STAGE, result.failures)
 
 
@@ -98,8 +92,5 @@ def soak(
         ground = qualifying.prepare(options, Cache.default(), emit)
         lasting = min(seconds, soaking.QUICK_SECONDS) if quick else seconds
         result = soaking.soak_on(ground, emit, lasting, seed)
-    if json:
-        say_json(asdict(result))
-    else:
-        say(soak_text(result))
+    show(asdict(result), soak_text(result), json=json)
     demand_none(pressure.STAGE, result.failures)

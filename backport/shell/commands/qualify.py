@@ -19,7 +19,7 @@ from backport.qualify.drill import STAGE, Defect
 from backport.qualify.verdict import demand_none
 from backport.shell import drilling, qualification, qualifying
 from backport.shell.commands import common
-from backport.shell.commands.common import located, say, say_json
+from backport.shell.commands.common import located, show
 from backport.shell.console import ConsoleRenderer
 from backport.shell.drilling import DrillOrder
 from backport.values.options import Options, Until
@@ -55,10 +55,7 @@ def bench(
     )
     with ConsoleRenderer(quiet=quiet) as emit:
         result = qualifying.run_bench(order, Cache.default(), emit)
-    if json:
-        say_json(asdict(result))
-    else:
-        say(bench_text(result))
+    show(asdict(result), bench_text(result), json=json)
     demand_none(measure.STAGE, result.failures)
 
 
@@ -76,10 +73,7 @@ def drill(
     options = located(Options(series, target, Until.BUILD, base, rev))
     with ConsoleRenderer(quiet=quiet) as emit:
         result = drilling.run_drill(DrillOrder(options, quick, seed_defect), Cache.default(), emit)
-    if json:
-        say_json(asdict(result))
-    else:
-        say(drill_text(result))
+    show(asdict(result), drill_text(result), json=json)
     demand_none(STAGE, result.failures)
 
 
@@ -96,8 +90,5 @@ def qualify(
     options = located(Options(series, target, Until.BUILD, base, rev))
     with ConsoleRenderer(quiet=quiet) as emit:
         result = qualification.run_qualification(options, quick, Cache.default(), emit)
-    if json:
-        say_json(asdict(result))
-    else:
-        say(qualify_text(result))
+    show(asdict(result), qualify_text(result), json=json)
     whole.demand_held(result)
