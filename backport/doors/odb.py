@@ -19,6 +19,10 @@ from backport.values.gitformat import Change, Entry, kind_of
 from backport.values.linediff import Delta
 
 _ALONE = "file"  # the name of a file of which only the content matters
+# libgit2 keeps no tree above 4 KiB, so that each look for a file in a folder such as the kernel's
+# include/linux inflated and parsed that folder again.
+_TREE = 1 << 17  # bytes of one tree
+_KEPT = 1 << 26  # bytes of all objects that are kept
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,8 @@ class Odb:
 
 
 def _opened(path: Path) -> pygit2.Repository:
+    pygit2.settings.cache_object_limit(ObjectType.TREE, _TREE)
+    pygit2.settings.cache_max_size(_KEPT)
     try:
         return pygit2.Repository(str(path))
     except pygit2.GitError as err:
