@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from backport.gates import form
+from backport.gates import blocks, form
 from backport.gates.accounting import Sides
 from backport.readers.cparse import holders
 from backport.readers.identifiers import blanked
@@ -35,7 +35,8 @@ def objections(sides: Sides, around: Around) -> list[str]:
     found = form.objections(sides)
     if not sides.path.endswith(form.SUFFIXES):
         return found
-    return [*found, *astray(sides), *strangers(sides, around), *lacking(sides, around)]
+    found += [*astray(sides), *blocks.objections(sides)]
+    return [*found, *strangers(sides, around), *lacking(sides, around)]
 
 
 def lacking(sides: Sides, around: Around) -> Iterator[str]:
