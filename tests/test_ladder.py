@@ -153,6 +153,13 @@ def test_a_large_change_is_left():
     assert climbed(SEND, ours, few) is not None
 
 
+def test_code_that_stands_in_another_definition_here_is_found_by_what_goes():
+    """Upstream split the function since; the target has the lines in the one of before."""
+    whole = SEND.replace("int send", "int send_all").replace("return -1", "return -ENOSPC")
+    step, text = resolved(SEND, whole, swapped(SEND, CHECK))
+    assert (step, text) == ("lines", swapped(whole, CHECK))
+
+
 def test_a_line_does_not_land_in_a_neighbour_that_looks_the_same():
     """The target has the twin only; a merge by lines would change that one."""
     twin = SEND.replace("int send", "int sync")

@@ -51,10 +51,15 @@ def lacking(sides: Sides, around: Around) -> Iterator[str]:
 
 
 def astray(sides: Sides) -> Iterator[str]:
-    """Lines that the result adds or takes in another definition than upstream does."""
+    """Lines that the result adds or takes in another definition than upstream does.
+
+    Where each of the two definitions is in one of the files only, the lines that go tell the place.
+    """
     base, ours, theirs, result = (
         _placed(lines) for lines in (sides.base, sides.ours, sides.theirs, sides.result)
     )
+    there = {home for home, _ in ours}
+    own = {home for home, _ in ours - result} - {home for home, _ in base}
     for word, upstream, here in (
         ("added", theirs - base, result - ours),
         ("removed", base - theirs, ours - result),
@@ -62,7 +67,8 @@ def astray(sides: Sides) -> Iterator[str]:
         homes = {line: {h for h, other in upstream if other == line} for _, line in upstream}
         for home, line in here:
             wanted = homes.get(line)
-            if wanted and home not in wanted:
+            is_elsewhere = home in own and wanted and not wanted & there
+            if wanted and home not in wanted and not is_elsewhere:
                 yield f"{word} in {home or 'no definition'}: {line.strip()}"
 
 
