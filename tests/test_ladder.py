@@ -268,3 +268,14 @@ def test_a_sibling_that_does_not_fit_is_left():
     after = swapped(SEND, ("toy->room", "toy->places"))
     sibling = Sibling("a1" * 20, before.encode(), after.encode())
     assert climbed(SEND, CLASH, THEIRS, siblings=[sibling]) is None
+
+
+def test_a_function_that_takes_other_arguments_is_no_rename():
+    base = SEND.replace("toy_put(toy, left)", "toy_page(left)")
+    ours = swapped(base, ("toy_page(left)", "sysconf(TOY_PAGE, left)"))
+    theirs = swapped(base, ("\tif (left < 0)\n", "\tif (left < toy_page(left))\n"))
+    both = {Side.BASE: {"net/page.h": "int toy_page(int n);\n"}}
+    assert climbed(base, ours, theirs, others=both) is None
+    same = swapped(ours, ("sysconf(TOY_PAGE, left)", "sysconf(left)"))
+    found = climbed(base, same, theirs, others=both)
+    assert found is not None and "toy_page is sysconf here" in found.note

@@ -19,7 +19,7 @@ from backport.ladder.hunks import Found, Hunked, by_hunks
 from backport.ladder.merge3 import merge3
 from backport.ladder.moved import place
 from backport.ladder.regions import by_regions, comment, placed, words
-from backport.ladder.renames import renamed, renames
+from backport.ladder.renames import fitting, renamed, renames
 from backport.ladder.scopes import renamed_definitions
 from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
@@ -98,6 +98,7 @@ def _settle(work: _Work, siblings: Sequence[Sibling]) -> Resolution | None:
             return Resolution(work.path, join_lines(sides.result), SIBLING, note)
     names = renames(work.base, work.ours, work.theirs, partial(work.around.known, Side.OURS))
     names |= renamed_definitions(work.base, work.ours, work.theirs)
+    names = fitting(names, work.ours, work.theirs)
     base, theirs = renamed(work.base, names), renamed(work.theirs, names)
     if _size(base, theirs) > _LARGE:
         return None

@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from backport.soundness.calls import calls
 from backport.values.linediff import deltas
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -45,6 +46,27 @@ def renamed(lines: Sequence[str], names: Mapping[str, str]) -> list[str]:
         return list(lines)
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
     return [pattern.sub(lambda found: names[found[0]], line) for line in lines]
+
+
+def fitting(names: Mapping[str, str], ours: Sequence[str], theirs: Sequence[str]) -> dict[str, str]:
+    """Those of the names that upstream calls as the target calls its own.
+
+    A function with other arguments is no other name for the same.
+    """
+    upstream, here = (_counts(side) for side in (theirs, ours))
+    return {
+        old: new
+        for old, new in names.items()
+        if new not in here or upstream.get(old, set()) <= here[new]
+    }
+
+
+def _counts(lines: Sequence[str]) -> dict[str, set[int]]:
+    """With how many arguments each function is called."""
+    found: dict[str, set[int]] = {}
+    for call in calls("".join(lines)):
+        found.setdefault(call.name, set()).add(call.count)
+    return found
 
 
 def _names(lines: Sequence[str]) -> set[str]:
