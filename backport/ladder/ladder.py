@@ -21,6 +21,7 @@ from backport.ladder.moved import place
 from backport.ladder.regions import by_regions, comment, placed, words
 from backport.ladder.renames import fitting, renamed, renames
 from backport.ladder.scopes import renamed_definitions
+from backport.ladder.usage import usage
 from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
 from backport.values.linediff import deltas
@@ -100,6 +101,8 @@ def _settle(work: _Work, siblings: Sequence[Sibling]) -> Resolution | None:
     names |= renamed_definitions(work.base, work.ours, work.theirs)
     names = fitting(names, work.ours, work.theirs)
     base, theirs = renamed(work.base, names), renamed(work.theirs, names)
+    used = usage(base, work.ours, theirs)
+    base, theirs = used.put(base), used.put(theirs)
     if _size(base, theirs) > _LARGE:
         return None
     found = _decided(work, base, theirs)
@@ -107,7 +110,7 @@ def _settle(work: _Work, siblings: Sequence[Sibling]) -> Resolution | None:
         return None
     step, lines, told = found
     notes = [f"{old} is {new} here" for old, new in sorted(names.items())]
-    return Resolution(work.path, join_lines(lines), step, ", ".join([*notes, *told]))
+    return Resolution(work.path, join_lines(lines), step, ", ".join([*notes, *used.told, *told]))
 
 
 def _from_siblings(work: _Work, siblings: Sequence[Sibling]) -> Iterator[tuple[str, Sides]]:
