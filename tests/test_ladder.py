@@ -279,3 +279,37 @@ def test_a_function_that_takes_other_arguments_is_no_rename():
     same = swapped(ours, ("sysconf(TOY_PAGE, left)", "sysconf(left)"))
     found = climbed(base, same, theirs, others=both)
     assert found is not None and "toy_page is sysconf here" in found.note
+
+
+# -- upstream's text, where all that the target has otherwise is taken
+
+
+GREET = """static void greet(struct toy *toy)
+{
+	toy_log("toy %d of %u has %d rooms", toy->id, toy->count, toy->room);
+	toy_log("toy %d of %u is here", toy->id, toy->count);
+	toy_wave(toy);
+}
+"""
+
+
+def test_lines_that_upstream_takes_away_go_in_the_targets_form_as_well():
+    block = GREET[GREET.index("\ttoy_log") : GREET.index("\ttoy_wave")]
+    ours = swapped(GREET, ("of %u has", "of %d has"))
+    theirs = swapped(GREET, (block, "\ttoy_greet(toy, stdout);\n"))
+    assert resolved(GREET, ours, theirs) == ("superseded", theirs)
+
+
+def test_what_the_target_added_to_lines_that_go_is_left_to_a_person():
+    block = GREET[GREET.index("\ttoy_log") : GREET.index("\ttoy_wave")]
+    ours = swapped(GREET, (' is here"', ' is here", toy_count(toy)'))
+    theirs = swapped(GREET, (block, "\ttoy_greet(toy, stdout);\n"))
+    assert climbed(GREET, ours, theirs) is None
+
+
+def test_a_word_of_the_targets_that_comes_back_elsewhere_is_left():
+    """The line moves; where it comes it would have to be the target's, too."""
+    line = '\ttoy_log("toy %d of %u has %d rooms", toy->id, toy->count, toy->room);\n'
+    ours = swapped(GREET, ("toy->room", "toy->rooms.all"))
+    theirs = swapped(GREET, (line, ""), ("\ttoy_wave(toy);\n", f"\ttoy_wave(toy);\n{line}"))
+    assert climbed(GREET, ours, theirs) is None

@@ -18,7 +18,7 @@ from backport.ladder.functions import Merge, by_definitions
 from backport.ladder.hunks import Found, Hunked, by_hunks
 from backport.ladder.merge3 import merge3
 from backport.ladder.moved import place
-from backport.ladder.regions import by_regions, comment, placed, words
+from backport.ladder.regions import by_regions, comment, placed, superseded, words
 from backport.ladder.renames import fitting, renamed, renames
 from backport.ladder.scopes import renamed_definitions
 from backport.ladder.usage import usage
@@ -34,12 +34,14 @@ _LARGE = 50
 # Ways to find places that are not enough where no merge says the same.
 _LEFT_OUT = ("what it changes of code that is not here is left out",)
 _UNSURE = ({Found.BETWEEN}, {Found.BESIDE}, {Found.BESIDE, Found.ONE_SIDE})
-_PLACED = partial(by_regions, settlers=(words, comment, placed))
+_SETTLERS = (words, comment, superseded)
+_PLACED = partial(by_regions, settlers=(*_SETTLERS, placed))
 # The merges, by name: each takes base, ours, theirs. One that decides less comes first.
 MERGES: dict[str, Merge] = {
     LINES: merge3,
     WORDS: partial(by_regions, settlers=(words,)),
     "comments": partial(by_regions, settlers=(words, comment)),
+    "superseded": partial(by_regions, settlers=_SETTLERS),
     "placed": _PLACED,
     "definitions": partial(by_definitions, merge=_PLACED),
 }
@@ -138,7 +140,7 @@ def _merged(work: _Work, base: Lines, theirs: Lines) -> tuple[str, tuple[str, ..
 
 def _hunked(work: _Work, base: Lines, theirs: Lines) -> Hunked | None:
     """The change made hunk by hunk, if it passes."""
-    hunked = by_hunks(base, work.ours, theirs, (words, comment))
+    hunked = by_hunks(base, work.ours, theirs, _SETTLERS)
     if hunked is None or _objected(work, base, theirs, hunked.lines):
         return None
     return hunked

@@ -10,6 +10,7 @@ from backport.ladder.merge3 import merge3, segments
 from backport.picking.resolvers.additive import replay
 from backport.values.conflict import Region
 from backport.values.csource import Lines, split_text
+from backport.values.linediff import Delta, deltas
 from backport.values.rule import Additive, Grain
 
 Settle = Callable[[Region], Sequence[str] | None]
@@ -17,6 +18,8 @@ Settle = Callable[[Region], Sequence[str] | None]
 _WORD = re.compile(r"\w+|[^\w\s]|[ \t]+|\n|\s")
 # A line of nothing but comment: not `*out = 1;`, nor code behind a comment that ends.
 _COMMENT = re.compile(r"\s*(?://.*|/?\*+(?:\s(?:(?!\*/).)*)?(?:\*/)?|\*+/)?\s*")
+_NAME = re.compile(r"\w")
+_MOSTLY = 4  # how many times as long as what the target has otherwise a text must be
 _LONGEST = 4000  # words of one side; a merge of more takes seconds and is right by chance
 
 
@@ -51,6 +54,32 @@ def comment(region: Region) -> Sequence[str] | None:
     sides = (region.base, region.ours, region.theirs)
     are_comments = all(side and all(map(_COMMENT.fullmatch, side)) for side in sides)
     return region.theirs if are_comments and len(region.base) == len(region.ours) else None
+
+
+def superseded(region: Region) -> Sequence[str] | None:
+    """Upstream's lines, where all that the target has otherwise is in words that upstream takes.
+
+    None of these words may come back in what upstream brings: there it would have to be put into
+    the target's words, and nobody says how.
+    """
+    base, ours, theirs = (
+        _WORD.findall("".join(side)) for side in (region.base, region.ours, region.theirs)
+    )
+    if max(map(len, (base, ours, theirs))) > _LONGEST:
+        return None
+    taken = [d for d in deltas(base, theirs) if d.a2 > d.a1]
+    others = deltas(base, ours)
+    brought = {word for d in deltas(base, theirs) for word in theirs[d.b1 : d.b2]}
+    own = {word for d in others for word in base[d.a1 : d.a2] if _NAME.match(word)}
+    new = any(_NAME.match(word) for d in others if d.a1 == d.a2 for word in ours[d.b1 : d.b2])
+    if not others or new or own & brought or _size(others) * _MOSTLY > len(base):
+        return None
+    inside = all(any(t.a1 < d.a1 and d.a2 < t.a2 for t in taken) for d in others)
+    return region.theirs if inside else None
+
+
+def _size(changes: Sequence[Delta]) -> int:
+    return sum(max(d.a2 - d.a1, d.b2 - d.b1) for d in changes)
 
 
 def placed(region: Region) -> Sequence[str] | None:
