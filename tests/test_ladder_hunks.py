@@ -175,3 +175,20 @@ def test_no_definition_or_two_of_them_say_nothing(copies):
 def test_places_skip_lines_that_hold_nothing():
     text = Text(("a\n", "\n", " b\n", "c d\n"))
     assert (text.full, text.content(1, 3), text.place(1)) == ([0, 2, 3], ["b", "cd"], 1)
+
+
+def test_a_line_that_is_there_in_other_words_is_not_left_out():
+    """Nothing around it is the target's, and `dock_needs_of()` takes another argument there."""
+    theirs = swapped(BASE, ("\tdock->needed = dock_needs_of(dock);\n", "\tdock->needed = NEEDS;\n"))
+    probe = BASE[BASE.index("static int dock_probe") :]
+    lacking = swapped(
+        BASE, (probe, "static int dock_probe(struct pier *pier)\n{\n\tdock_x();\n}\n")
+    )
+    assert made(lacking, theirs) == (lacking, {Found.ABSENT})
+    other = swapped(lacking, ("dock_x();", "dock->needed = dock_needs_of(dock->parent);"))
+    assert made(other, theirs) is None
+
+
+def test_a_new_definition_is_never_left_out():
+    new = "static int dock_new(struct dock *dock)\n{\n\treturn dock_old(dock);\n}\n"
+    assert made("int unlike;\n", BASE + new) is None

@@ -289,22 +289,36 @@ class _Hunk:
 
     def _absent(self) -> Edit | None:
         """Nothing, if the target has nothing of what the hunk takes or stands beside."""
+        taken = [key for key in self.taken if tells(key)]
+        if any(key in self.target.where for key in taken) or self._defines:
+            return None
         if self.scopes.lacks(self.home):
             return Edit(0, 0, (), Found.ABSENT)
-        where = self.target.where
         first, last = self.full
         near = [
             *self.upstream.content(max(0, first - _NEAR), first),
             *self.upstream.content(last, last + _NEAR),
         ]
         around = [key for key in near if tells(key)]
-        taken = [key for key in self.taken if tells(key)]
-        here = sum(key in where for key in around)
-        if any(key in where for key in taken) or here * 4 > len(around) or not around:
+        here = sum(key in self.target.where for key in around)
+        if here * 4 > len(around) or not around:
             return None
         if not taken and self.scopes.target_of(self.home):
             return None
+        known = self.upstream.lines[slice(*self.span)] if taken else self._neighbours()
+        if any(self.target.similar(line) for line in known if tells("".join(line.split()))):
+            return None
         return Edit(0, 0, (), Found.ABSENT)
+
+    @property
+    def _defines(self) -> bool:
+        """Whether it brings a definition, which no neighbour has to be there for."""
+        return any(line.startswith("}") for line in self.lines)
+
+    def _neighbours(self) -> list[str]:
+        first, last = self.span
+        lines = self.upstream.lines
+        return [*lines[max(0, first - _NEAR) : first], *lines[last : last + _NEAR]]
 
 
 def _stripped(old: Lines, new: Lines) -> tuple[Lines, Lines]:

@@ -5,6 +5,7 @@ Blanks do not count: a line is known by what it holds, and empty lines are passe
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,9 @@ _RENAMED = 0.6  # of a definition's lines that are in another, for it to bear an
 _OTHER = 0.35  # ... at most, of one that is not here
 _ENOUGH = 3  # lines that say something, to tell by
 _TELLING = 8  # letters of a line that is not everywhere
+_SIMILAR = 0.8  # of the words of two lines, for one to be the other in another form
 _NOWHERE = (0, 0)
+_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,23 @@ class Text:
             if one.kind in _KINDS:
                 found.setdefault(one.name, []).append(one.span)
         return found
+
+    @cached_property
+    def words(self) -> list[Counter[str]]:
+        """The words of each line that says something."""
+        return [
+            _counted(line) for line, key in zip(self.lines, self.keys, strict=True) if tells(key)
+        ]
+
+    def similar(self, line: str) -> bool:
+        """Whether there is a line with mostly the same words."""
+        mine = _counted(line)
+        size = mine.total()
+        return any(
+            2 * (mine & other).total() >= _SIMILAR * (size + other.total())
+            for other in self.words
+            if 2 * min(size, other.total()) >= _SIMILAR * (size + other.total())
+        )
 
     def place(self, number: int) -> int:
         """The first place at or behind a line."""
@@ -135,6 +155,10 @@ class Scopes:
             old, new = self.upstream.content(low, high), self.target.content(start, end)
             self._matches[home] = {low + a: start + b for a, b in _equal(old, new)}
         return self._matches[home]
+
+
+def _counted(line: str) -> Counter[str]:
+    return Counter(_WORD.findall(line))
 
 
 def _equal(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
