@@ -74,8 +74,15 @@ def superseded(region: Region) -> Sequence[str] | None:
     new = any(_NAME.match(word) for d in others if d.a1 == d.a2 for word in ours[d.b1 : d.b2])
     if not others or new or own & brought or _size(others) * _MOSTLY > len(base):
         return None
-    inside = all(any(t.a1 < d.a1 and d.a2 < t.a2 for t in taken) for d in others)
-    return region.theirs if inside else None
+    return region.theirs if all(any(_within(d, t, base) for t in taken) for d in others) else None
+
+
+def _within(own: Delta, taken: Delta, base: Sequence[str]) -> bool:
+    """Whether a change is in words that go, and some of these are as they were."""
+    if not taken.a1 <= own.a1 <= own.a2 <= taken.a2:
+        return False
+    rest = [*base[taken.a1 : own.a1], *base[own.a2 : taken.a2]]
+    return any(_NAME.match(word) for word in rest)
 
 
 def _size(changes: Sequence[Delta]) -> int:
