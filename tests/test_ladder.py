@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from ladderkit import PATH, climbed
 
+from backport.ladder.blanks import tidied
 from backport.ladder.ladder import APPLIED, SIBLING, STEPS, Sibling
+from backport.values.csource import split_text
 from backport.values.filecase import Side
 
 SEND = """static int send(struct toy *toy)
@@ -69,10 +71,23 @@ def test_two_changes_of_one_line_are_merged_by_its_words_where_another_hunk_is_s
 
 
 def test_two_changes_of_one_line_alone_are_left():
-    """Of nine such files on DPDK four were not what a person made of them."""
+    """Where its neighbours are the same a person decides: of 24 such files on DPDK 7 were wrong."""
     ours = swapped(SEND, ("toy_put(toy, left)", "toy_put(toy->peer, left)"))
     theirs = swapped(SEND, ("toy_put(toy, left)", "toy_put(toy, left - 1)"))
     assert climbed(SEND, ours, theirs) is None
+
+
+def test_words_are_enough_where_no_hunk_finds_a_place():
+    """Nothing around the change is the target's; of 28 such files on DPDK 5 were wrong."""
+    ours = swapped(
+        SEND,
+        ("\tint left = toy->room;\n", "\tlong left = toy_rooms(toy);\n"),
+        ("\tif (left < 0)\n\t\treturn -1;\n", "\tif (left < TOY_LEAST)\n\t\treturn -EIO;\n"),
+        ("toy_put(toy, left)", "toy_get(toy, left)"),
+    )
+    theirs = swapped(SEND, ("\tif (left < 0)\n", "\tif (!toy || left < 0)\n"))
+    step, text = resolved(SEND, ours, theirs)
+    assert (step, text) == ("words", swapped(ours, ("(left < TOY", "(!toy || left < TOY")))
 
 
 def test_two_changes_of_one_word_are_left():
@@ -145,7 +160,7 @@ def test_a_change_of_a_definition_that_the_target_lacks_is_left_out_and_told():
 
 
 def test_a_large_change_is_left():
-    more = "".join(f"\ttoy_note({n});\n" for n in range(60))
+    more = "".join(f"\ttoy_note({n});\n" for n in range(90))
     ours = swapped(SEND, ("\t\treturn -1;\n", "\t\treturn -ENOSPC;\n"))
     theirs = swapped(SEND, CHECK, ("\treturn toy_put", f"{more}\treturn toy_put"))
     assert climbed(SEND, ours, theirs) is None
@@ -270,17 +285,6 @@ def test_a_sibling_that_does_not_fit_is_left():
     assert climbed(SEND, CLASH, THEIRS, siblings=[sibling]) is None
 
 
-def test_a_function_that_takes_other_arguments_is_no_rename():
-    base = SEND.replace("toy_put(toy, left)", "toy_page(left)")
-    ours = swapped(base, ("toy_page(left)", "sysconf(TOY_PAGE, left)"))
-    theirs = swapped(base, ("\tif (left < 0)\n", "\tif (left < toy_page(left))\n"))
-    both = {Side.BASE: {"net/page.h": "int toy_page(int n);\n"}}
-    assert climbed(base, ours, theirs, others=both) is None
-    same = swapped(ours, ("sysconf(TOY_PAGE, left)", "sysconf(left)"))
-    found = climbed(base, same, theirs, others=both)
-    assert found is not None and "toy_page is sysconf here" in found.note
-
-
 # -- upstream's text, where all that the target has otherwise is taken
 
 
@@ -313,3 +317,33 @@ def test_a_word_of_the_targets_that_comes_back_elsewhere_is_left():
     ours = swapped(GREET, ("toy->room", "toy->rooms.all"))
     theirs = swapped(GREET, (line, ""), ("\ttoy_wave(toy);\n", f"\ttoy_wave(toy);\n{line}"))
     assert climbed(GREET, ours, theirs) is None
+
+
+# -- a function with other arguments is no other name
+
+
+def test_a_function_that_takes_other_arguments_is_no_rename():
+    base = SEND.replace("toy_put(toy, left)", "toy_page(left)")
+    ours = swapped(base, ("toy_page(left)", "sysconf(TOY_PAGE, left)"))
+    theirs = swapped(base, ("\tif (left < 0)\n", "\tif (left < toy_page(left))\n"))
+    both = {Side.BASE: {"net/page.h": "int toy_page(int n);\n"}}
+    assert climbed(base, ours, theirs, others=both) is None
+    same = swapped(ours, ("sysconf(TOY_PAGE, left)", "sysconf(left)"))
+    found = climbed(base, same, theirs, others=both)
+    assert found is not None and "toy_page is sysconf here" in found.note
+
+
+# -- blank lines
+
+
+@pytest.mark.parametrize(
+    ("result", "ours", "wanted"),
+    [
+        ("a\n\n\nb\n", "a\n\nx\n\nb\n", "a\n\nb\n"),
+        ("a\n\n\nb\n", "x\na\n\n\nb\n", "a\n\n\nb\n"),  # the target has it so
+        ("\n\n\na\n\n\n\n", "a\n", "\na\n\n"),
+    ],
+)
+def test_blank_lines_that_neither_side_has_so_are_one(result, ours, wanted):
+    sides = (split_text(text) for text in (result, ours, "a\n\nb\n"))
+    assert "".join(tidied(*sides)) == wanted

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from backport.gates.accounting import Sides
+from backport.ladder.blanks import tidied
 from backport.ladder.checks import objections
 from backport.ladder.functions import Merge, by_definitions
 from backport.ladder.hunks import Found, Hunked, by_hunks
@@ -26,14 +27,18 @@ from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
 from backport.values.linediff import deltas
 
-RECIPE = 2  # part of the key of every pick that asks it: raise it when an answer changes
+RECIPE = 3  # part of the key of every pick that asks it: raise it when an answer changes
 APPLIED, SIBLING, HUNKS = "applied", "sibling", "hunks"
 LINES, WORDS = "lines", "words"
 # Lines that upstream changes in a file, beyond which a result is wrong too often.
-_LARGE = 50
-# Ways to find places that are not enough where no merge says the same.
+_LARGE = 80
 _LEFT_OUT = ("what it changes of code that is not here is left out",)
-_UNSURE = ({Found.BETWEEN}, {Found.BESIDE}, {Found.BESIDE, Found.ONE_SIDE})
+# Ways to find places that are not enough where no merge says the same.
+_UNSURE = (
+    {Found.BETWEEN},
+    {Found.BESIDE},
+    {Found.BESIDE, Found.ONE_SIDE},
+)
 _SETTLERS = (words, comment, superseded)
 _PLACED = partial(by_regions, settlers=(*_SETTLERS, placed))
 # The merges, by name: each takes base, ours, theirs. One that decides less comes first.
@@ -86,6 +91,10 @@ class Ladder:
         return climb(case, around)
 
 
+_Merged = tuple[str, tuple[str, ...]]  # the step, and the lines
+_Decided = tuple[str, tuple[str, ...], tuple[str, ...]]  # ... and what is to be said
+
+
 @dataclass(frozen=True)
 class _Work:
     path: str
@@ -110,7 +119,8 @@ def _settle(work: _Work, siblings: Sequence[Sibling]) -> Resolution | None:
     found = _decided(work, base, theirs)
     if found is None:
         return None
-    step, lines, told = found
+    step, decided, told = found
+    lines = tidied(decided, work.ours, theirs)
     notes = [f"{old} is {new} here" for old, new in sorted(names.items())]
     return Resolution(work.path, join_lines(lines), step, ", ".join([*notes, *used.told, *told]))
 
@@ -129,7 +139,7 @@ def _size(base: Lines, theirs: Lines) -> int:
     return sum(d.a2 - d.a1 + d.b2 - d.b1 for d in deltas(base, theirs))
 
 
-def _merged(work: _Work, base: Lines, theirs: Lines) -> tuple[str, tuple[str, ...]] | None:
+def _merged(work: _Work, base: Lines, theirs: Lines) -> _Merged | None:
     """The first merge that passes, and its step."""
     for step, merge in MERGES.items():
         merged = merge(base, work.ours, theirs)
@@ -138,23 +148,13 @@ def _merged(work: _Work, base: Lines, theirs: Lines) -> tuple[str, tuple[str, ..
     return None
 
 
-def _hunked(work: _Work, base: Lines, theirs: Lines) -> Hunked | None:
-    """The change made hunk by hunk, if it passes."""
-    hunked = by_hunks(base, work.ours, theirs, _SETTLERS)
-    if hunked is None or _objected(work, base, theirs, hunked.lines):
-        return None
-    return hunked
-
-
 def _objected(work: _Work, base: Lines, theirs: Lines, result: Lines) -> bool:
     return bool(objections(Sides(work.path, base, work.ours, theirs, list(result)), work.around))
 
 
-def _decided(
-    work: _Work, base: Lines, theirs: Lines
-) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
-    """The step, the lines and what is to be said: of what both ways give, or of the surer one
-    where the other gives nothing, or something else. Hunks are made only where they decide.
+def _decided(work: _Work, base: Lines, theirs: Lines) -> _Decided | None:
+    """What both ways give, or the surer one where the other gives nothing, or something else.
+    Hunks are made only where they decide.
 
     Which of them is surer was counted on DPDK's backports up to 2021: docs/ladder.md.
     """
@@ -163,13 +163,30 @@ def _decided(
         return APPLIED, merged[1], ()
     if merged is not None and merged[0] == LINES:
         return LINES, merged[1], ()
-    hunked = _hunked(work, base, theirs)
+    hunked = by_hunks(base, work.ours, theirs, _SETTLERS)
     if hunked is None:
-        return None
+        return (*merged, ()) if merged is not None and merged[0] == WORDS else None
+    return None if _objected(work, base, theirs, hunked.lines) else _agreed(merged, hunked)
+
+
+def _agreed(merged: _Merged | None, hunked: Hunked) -> _Decided | None:
+    """What the hunks and a merge that is not by lines have in common, or hunks that are sure."""
     if merged is not None:
         step, lines = merged
         unsure = step == WORDS and hunked.how == {Found.BETWEEN}
-        return (step, lines, ()) if hunked.lines == lines and not unsure else None
-    if hunked.how in _UNSURE:
+        return (step, lines, ()) if _alike(lines, hunked.lines) and not unsure else None
+    if _is_unsure(hunked.how):
         return None
     return HUNKS, hunked.lines, _LEFT_OUT if Found.ABSENT in hunked.how else ()
+
+
+def _is_unsure(how: frozenset[Found]) -> bool:
+    """Whether hunks with places found in these ways were wrong too often on their own."""
+    if how in _UNSURE or {Found.ABSENT, Found.BESIDE} <= how:
+        return True
+    return Found.ALREADY in how and Found.EXACT not in how
+
+
+def _alike(one: Lines, other: Lines) -> bool:
+    """Whether two texts are the same but for white space."""
+    return "".join("".join(one).split()) == "".join("".join(other).split())
