@@ -192,3 +192,22 @@ def test_a_line_that_is_there_in_other_words_is_not_left_out():
 def test_a_new_definition_is_never_left_out():
     new = "static int dock_new(struct dock *dock)\n{\n\treturn dock_old(dock);\n}\n"
     assert made("int unlike;\n", BASE + new) is None
+
+
+def test_what_upstream_split_off_since_is_found_in_the_definition_that_holds_it():
+    """dock_probe() is a part of dock_init() here, which upstream's file does not have."""
+    theirs = swapped(BASE, ("dock_needs_of(dock)", "dock_needs_of(dock, 1)"))
+    probe = BASE[BASE.index("static int dock_probe") :]
+    inside = probe[probe.index("{\n") + 2 :]
+    whole = f"static int dock_init(struct dock *dock)\n{{\n\tdock_zero(dock);\n{inside}"
+    ours = swapped(BASE, (probe, whole))
+    text, how = made(ours, theirs)
+    assert text == swapped(ours, ("dock_needs_of(dock)", "dock_needs_of(dock, 1)"))
+    assert how == {Found.EXACT}
+
+
+def test_two_definitions_that_hold_it_are_none():
+    theirs = swapped(BASE, ("dock_needs_of(dock)", "dock_needs_of(dock, 1)"))
+    probe = BASE[BASE.index("static int dock_probe") :]
+    twins = probe.replace("dock_probe", "dock_one") + probe.replace("dock_probe", "dock_two")
+    assert made(swapped(BASE, (probe, twins)), theirs) is None

@@ -39,6 +39,8 @@ _UNSURE = (
     {Found.BESIDE},
     {Found.BESIDE, Found.ONE_SIDE},
 )
+# Merges that are enough where no hunk finds a place.
+_ENOUGH = (WORDS, "superseded")
 _SETTLERS = (words, comment, superseded)
 _PLACED = partial(by_regions, settlers=(*_SETTLERS, placed))
 # The merges, by name: each takes base, ours, theirs. One that decides less comes first.
@@ -165,7 +167,7 @@ def _decided(work: _Work, base: Lines, theirs: Lines) -> _Decided | None:
         return LINES, merged[1], ()
     hunked = by_hunks(base, work.ours, theirs, _SETTLERS)
     if hunked is None:
-        return (*merged, ()) if merged is not None and merged[0] == WORDS else None
+        return (*merged, ()) if merged is not None and merged[0] in _ENOUGH else None
     return None if _objected(work, base, theirs, hunked.lines) else _agreed(merged, hunked)
 
 
@@ -182,9 +184,9 @@ def _agreed(merged: _Merged | None, hunked: Hunked) -> _Decided | None:
 
 def _is_unsure(how: frozenset[Found]) -> bool:
     """Whether hunks with places found in these ways were wrong too often on their own."""
-    if how in _UNSURE or {Found.ABSENT, Found.BESIDE} <= how:
+    if how in _UNSURE:
         return True
-    return Found.ALREADY in how and Found.EXACT not in how
+    return Found.EXACT not in how and (Found.ALREADY in how or {Found.ABSENT, Found.BESIDE} <= how)
 
 
 def _alike(one: Lines, other: Lines) -> bool:

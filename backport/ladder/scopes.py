@@ -18,6 +18,7 @@ from backport.values.linediff import deltas
 
 _KINDS = frozenset(("function", "struct", "union", "enum", "table"))
 _RENAMED = 0.6  # of a definition's lines that are in another, for it to bear another name here
+_HELD = 0.6  # ... of its lines that say something, for the other to hold it
 _OTHER = 0.35  # ... at most, of one that is not here
 _ENOUGH = 3  # lines that say something, to tell by
 _TELLING = 8  # letters of a line that is not everywhere
@@ -117,7 +118,24 @@ class Scopes:
         if not home:
             return 0, len(text.full)
         spans = text.spans.get(home, [])
+        if not spans:
+            return self._holder_of(home)
         return text.places(spans[0]) if len(spans) == 1 else _NOWHERE
+
+    def _holder_of(self, home: str) -> Span:
+        """The only definition of the target's own that holds most lines of one of upstream's: what
+        it was split off from since, or its other name."""
+        if len(self.upstream.spans[home]) > 1:
+            return _NOWHERE
+        mine = {key for key in self.upstream.content(*self._upstream_of(home)) if tells(key)}
+        if len(mine) < _ENOUGH:
+            return _NOWHERE
+        text, found = self.target, list[Span]()
+        for name in text.spans.keys() - self.upstream.spans.keys():
+            places = text.places(text.spans[name][0])
+            if len(mine & set(text.content(*places))) >= _HELD * len(mine):
+                found.append(places)
+        return found[0] if len(found) == 1 else _NOWHERE
 
     def lacks(self, home: str) -> bool:
         """Whether the target has nothing of a definition of upstream's file, but for what any
