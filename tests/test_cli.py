@@ -199,14 +199,14 @@ def test_doctor_reads_as_json(shared):
 def test_options_survive_a_state_file_and_give_their_command():
     full = Options(
         "dock", "mini", Until.TEST, "/a b", "v6.1", "mbox:/x y", "f/x", True, Accel.TCG, 3,
-        flavour="debug", suites=("dock", "port_dock"), ladder=True,
+        flavour="debug", suites=("dock", "port_dock"), ladder=True, sure_steps=True,
     )  # fmt: skip
     again = Options.from_json(json.loads(json.dumps(full.to_json())))
     assert again == full and isinstance(again.accel, Accel) and isinstance(again.until, Until)
     assert shlex.join(full.argv()) == (
         "backport test dock --target mini --base '/a b' --rev v6.1 --upstream 'mbox:/x y'"
         " --branch f/x --flavour debug --suite dock --suite port_dock"
-        " --ladder --force --accel tcg --jobs 3"
+        " --ladder --sure-steps --force --accel tcg --jobs 3"
     )
     assert Options("a", "b").branch_name == "backport/a/b" and full.branch_name == "f/x"
     assert Options("a", "b").argv() == ["backport", "run", "a", "--target", "b"]

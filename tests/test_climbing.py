@@ -178,11 +178,12 @@ def test_the_command_names_the_step_and_gives_itself_again(tmp_path):
     who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
     git(world.base, *who, "commit", "-qam", "the target traces otherwise")
     assert world.pick().code == 3
+    assert world.pick("--sure-steps").code == 3  # words is none of them
     ran = world.pick("--ladder", "--json")
     assert ran.code == 0, ran.err
     assert "--ladder" in ran.json["command"]
     (fired,) = [a for a in ran.json["adaptations"] if a["rule"].startswith("ladder-")]
-    assert fired["path"] == "drivers/core.c"
+    assert (fired["path"], fired["rule"]) == ("drivers/core.c", "ladder-words")
     assert "dock_limit(dock);" in git(world.base, "show", f"{BRANCH}:drivers/core.c")
     assert json.dumps(ran.json["picks"]).count("ladder-") == 1
     page = tmp_path / "review.html"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from ladderkit import PATH, climbed
+from ladderkit import PATH, TextTrees, climbed
 
 from backport.ladder.blanks import tidied
-from backport.ladder.ladder import APPLIED, SIBLING, STEPS, Sibling
+from backport.ladder.ladder import APPLIED, SIBLING, STEPS, Sibling, ladder_of
 from backport.values.csource import split_text
-from backport.values.filecase import Side
+from backport.values.filecase import FileCase, Side
 
 SEND = """static int send(struct toy *toy)
 {
@@ -347,3 +347,21 @@ def test_a_function_that_takes_other_arguments_is_no_rename():
 def test_blank_lines_that_neither_side_has_so_are_one(result, ours, wanted):
     sides = (split_text(text) for text in (result, ours, "a\n\nb\n"))
     assert "".join(tidied(*sides)) == wanted
+
+
+# -- the sure steps alone
+
+
+def test_of_the_sure_steps_one_that_errs_more_often_gives_nothing():
+    ours = swapped(SEND, ("\t\treturn -1;\n", "\t\treturn -ENOSPC;\n"))
+    lines = FileCase(PATH, SEND.encode(), ours.encode(), swapped(SEND, CHECK).encode())
+    base = SEND + "\n" + OTHER
+    hunks = FileCase(PATH, base.encode(), OTHER.encode(), swapped(base, CHECK).encode())
+    sure, whole = ladder_of(["pick", "--sure-steps"]), ladder_of(["pick", "--ladder"])
+    assert sure is not None and whole is not None and sure.name != whole.name
+    steps = []
+    for one in (whole, sure):
+        found = [one.resolve(case, TextTrees({})) for case in (lines, hunks)]
+        steps.append([done and done.step for done in found])
+    assert steps == [["lines", "hunks"], ["lines", None]]
+    assert ladder_of(["pick"]) is None

@@ -11,13 +11,23 @@ from auditkit import Story
 from backport.doors.git import Git
 from backport.doors.odb import Odb
 from backport.doors.process import ProcessFailed
-from backport.output.evalview import eval_json, eval_text, summary
+from backport.output.evalview import SURE_STEPS, eval_json, eval_text, summary
 from backport.replay import around
 from backport.replay import evaluate as evaluating
 from backport.replay.evaluate import Request, evaluate
-from backport.replay.pairs import Selection, find_pairs, siblings
+from backport.replay.pairs import Pair, Selection, find_pairs, siblings
 from backport.replay.peers import PEERS
-from backport.replay.replay import LADDER, SIBLINGS, Landing, Match, Replayer, compared
+from backport.replay.replay import (
+    LADDER,
+    SIBLINGS,
+    Answer,
+    FileResult,
+    Landing,
+    Match,
+    PairResult,
+    Replayer,
+    compared,
+)
 from backport.replay.wholemerge import whole_merges
 from backport.shell.cli import main
 from backport.values.errors import Exit, UsageError
@@ -283,3 +293,17 @@ def without_merge_tree(path):
 
     git.run = broken
     return git
+
+
+def test_what_the_sure_steps_gave_is_counted_apart():
+    def result(step, match):
+        answers = {LADDER: Answer(match, 1.0, step), "git": Answer(Match.UNRESOLVED, 1.0)}
+        file = FileResult("a.c", Landing.CONFLICT, answers=answers)
+        return PairResult(Pair("u", f"{step}-{match}", 0), 1.0, (file,))
+
+    given = [("lines", Match.IDENTICAL), ("hunks", Match.DIFFERENT), ("words", Match.IDENTICAL)]
+    found = evaluating.Evaluation(tuple(result(*one) for one in given), (), 0, 1.0)
+    whole, sure, git = summary(found).rows
+    assert [row.name for row in (whole, sure, git)] == [LADDER, SURE_STEPS, "git"]
+    assert (whole.counts[Match.IDENTICAL], whole.counts[Match.DIFFERENT]) == (2, 1)
+    assert sure.counts == {Match.IDENTICAL: 1, Match.UNRESOLVED: 2}

@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from backport.gates.form import SUFFIXES
+from backport.ladder.ladder import SURE
 from backport.replay.evaluate import Evaluation, Held
-from backport.replay.replay import LADDER, FileResult, Landing, Match, PairResult
+from backport.replay.replay import LADDER, Answer, FileResult, Landing, Match, PairResult
 from backport.soundness.findings import Verdict
+
+SURE_STEPS = "sure steps"  # of the ladder
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def summary(found: Evaluation) -> Summary:
     return Summary(
         len(found.results),
         Counter(file.landing for file in files),
-        tuple(_row(name, conflicts) for name in names),
+        tuple(row for name in names for row in _rows(name, conflicts)),
         steps,
         _alarm(result for result in clean if _match(result) is Match.DIFFERENT),
         _alarm(result for result in clean if _match(result) is Match.IDENTICAL),
@@ -91,8 +94,19 @@ def summary(found: Evaluation) -> Summary:
     )
 
 
-def _row(name: str, conflicts: Sequence[FileResult]) -> Row:
+def _rows(name: str, conflicts: Sequence[FileResult]) -> Iterator[Row]:
+    """What one way gave; of the ladder what its sure steps gave alone as well."""
     answers = [file.answers[name] for file in conflicts]
+    yield _row(name, answers)
+    if name == LADDER:
+        yield _row(SURE_STEPS, [one if one.step in SURE else _left(one) for one in answers])
+
+
+def _left(answer: Answer) -> Answer:
+    return Answer(Match.UNRESOLVED, answer.ms)
+
+
+def _row(name: str, answers: Sequence[Answer]) -> Row:
     counts = Counter(answer.match for answer in answers)
     return Row(name, len(answers), counts, median([answer.ms for answer in answers]))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from backport import upstreams
 from backport.doors import files
 from backport.kernel.toolchain import arch_named
-from backport.ladder.ladder import Ladder
+from backport.ladder.ladder import ladder_of
 from backport.picking import branch, history, stopped
 from backport.picking.history import Picked
 from backport.readers import manifest
@@ -271,7 +271,7 @@ def request_of(
 ) -> history.Request:
     """The pick stage's request."""
     folder = session.cache.root / "picks"
-    resolver = Ladder() if session.options.ladder else None
+    resolver = ladder_of(session.options.argv())
     return history.Request(session.store.git, folder, drops.base, incoming, inputs.rules, resolver)
 
 

@@ -26,7 +26,7 @@ from backport.evidence.verify import FAILED, LISTED, NOT_RUN, PASSED, Opened
 from backport.kernel import checkout
 from backport.kernel.build import BuildRequest, BuildResult, build
 from backport.kernel.configure import ConfigureRequest, ConfigureResult, configure
-from backport.ladder.ladder import Ladder
+from backport.ladder.ladder import ladder_of
 from backport.output.exporters import verify_patches
 from backport.picking import history
 from backport.picking.history import Picked
@@ -172,7 +172,7 @@ def _picked(bench: _Bench, base: Base) -> Picked:
     with _stage(bench.emit, "upstream", "the commits, as they came"):
         incoming = _incoming(bench, series, file.with_name("snapshot.toml"), tree)
     rules = read_rules(file.parent / "rules")
-    resolver = Ladder() if "--ladder" in shlex.split(bench.record.command) else None
+    resolver = ladder_of(shlex.split(bench.record.command))
     request = history.Request(bench.git, bench.folder / "picks", tree, incoming, rules, resolver)
     with _stage(bench.emit, history.STAGE, f"{len(incoming)} commits, by the bundle's rules"):
         picked = history.pick_series(request, bench.emit)

@@ -45,6 +45,7 @@ class Options:
     flavour: str = ""  # of kconfig/flavours.toml
     suites: tuple[str, ...] = ()  # of the series', to test with; all of them when empty
     ladder: bool = False  # what no rule settles goes up the ladder
+    sure_steps: bool = False  # ... by the steps that hardly err, and no others
     strict_picks: bool = False  # an unsound pick ends the run
 
     @property
@@ -70,6 +71,7 @@ class Options:
             words += [f"--{flag}", value] if value else []
         words += [word for name in self.suites for word in ("--suite", name)]
         words += ["--ladder"] if self.ladder else []
+        words += ["--sure-steps"] if self.sure_steps else []
         words += ["--force"] if self.force else []
         words += ["--strict-picks"] if self.strict_picks else []
         words += ["--accel", self.accel] if self.accel is not Accel.AUTO else []

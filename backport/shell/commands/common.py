@@ -41,6 +41,9 @@ Suites = Annotated[
 Ladder = Annotated[
     bool, typer.Option("--ladder", help="What no rule settles goes up the ladder of resolvers.")
 ]
+SureSteps = Annotated[
+    bool, typer.Option("--sure-steps", help="--ladder, by the steps alone that hardly ever err.")
+]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look up package versions and refs anew.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]

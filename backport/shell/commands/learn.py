@@ -11,7 +11,7 @@ import typer
 
 from backport.doors import files
 from backport.doors.cache import Cache
-from backport.ladder.ladder import Ladder
+from backport.ladder.ladder import ladder_of
 from backport.learning import drafts as drafting
 from backport.learning import learn
 from backport.learning.drafts import Draft
@@ -88,7 +88,7 @@ def _learned(state: State, *, verbatim: bool, quiet: bool) -> tuple[Draft, ...]:
     )
     with ConsoleRenderer(quiet=quiet) as emit:
         ground = open_ground(asked, Cache.default(), emit)
-        resolver = Ladder() if options.ladder else None
+        resolver = ladder_of(options.argv())
         picked = history.pick_series(ground.request(ground.rules, resolver), emit)
         result = _same_stop(state, picked.stopped)
         resolved = stopped.resolution(ground.git, state, result)

@@ -24,14 +24,16 @@ def plan(
     rev: common.Rev = "",
     upstream: common.Upstream = "",
     ladder: common.Ladder = False,
+    sure_steps: common.SureSteps = False,
     refresh: common.Refresh = False,
     json: common.Json = False,
     quiet: common.Quiet = False,
 ) -> None:
     """Show what a run would pick, from where, onto what; changes nothing but caches."""
     options = Options(
-        series, target, Until.PLAN, base, rev, upstream, refresh=refresh, ladder=ladder
-    )
+        series, target, Until.PLAN, base, rev, upstream, refresh=refresh, ladder=ladder,
+        sure_steps=sure_steps,
+    )  # fmt: skip
     perform(options, json=json, quiet=quiet)
 
 
@@ -44,6 +46,7 @@ def pick(
     branch: common.Branch = "",
     force: common.Force = False,
     ladder: common.Ladder = False,
+    sure_steps: common.SureSteps = False,
     strict_picks: common.StrictPicks = False,
     refresh: common.Refresh = False,
     json: common.Json = False,
@@ -61,6 +64,7 @@ def pick(
         force,
         refresh=refresh,
         ladder=ladder,
+        sure_steps=sure_steps,
         strict_picks=strict_picks,
     )
     perform(options, json=json, quiet=quiet)
@@ -79,6 +83,7 @@ def _staged(until: Until, text: str) -> Callable[..., None]:
         jobs: common.Jobs = 0,
         flavour: common.Flavour = "",
         ladder: common.Ladder = False,
+        sure_steps: common.SureSteps = False,
         strict_picks: common.StrictPicks = False,
         refresh: common.Refresh = False,
         json: common.Json = False,
@@ -86,7 +91,7 @@ def _staged(until: Until, text: str) -> Callable[..., None]:
     ) -> None:
         options = Options(
             series, target, until, base, rev, upstream, branch, force, accel, jobs, refresh,
-            flavour, ladder=ladder, strict_picks=strict_picks,
+            flavour, ladder=ladder, sure_steps=sure_steps, strict_picks=strict_picks,
         )  # fmt: skip
         perform(options, json=json, quiet=quiet)
 
@@ -112,6 +117,7 @@ def test(
     flavour: common.Flavour = "",
     suite: common.Suites = None,
     ladder: common.Ladder = False,
+    sure_steps: common.SureSteps = False,
     refresh: common.Refresh = False,
     json: common.Json = False,
     quiet: common.Quiet = False,
@@ -119,7 +125,7 @@ def test(
     """Build, then run the selftests in the booted kernel, or some suites of them."""
     options = Options(
         series, target, Until.TEST, base, rev, upstream, branch, force, accel, jobs, refresh,
-        flavour, tuple(suite or ()), ladder,
+        flavour, tuple(suite or ()), ladder, sure_steps,
     )  # fmt: skip
     perform(options, json=json, quiet=quiet)
 
