@@ -18,6 +18,8 @@ from backport.values.audit import Choice, Decision, Kind, State
 from backport.values.errors import UsageError
 from backport.values.events import silent
 
+pytestmark = pytest.mark.slow  # a history of git for each
+
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):

@@ -12,6 +12,8 @@ from backport.output.auditview import compared_json, compared_text
 from backport.values.errors import UsageError
 from backport.values.events import silent
 
+pytestmark = pytest.mark.slow  # a history of git for each
+
 
 @pytest.fixture
 def world(tmp_path):
