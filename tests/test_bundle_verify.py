@@ -163,6 +163,7 @@ def mutated(value, random):
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [STATEMENT, TEST_RESULT, RECORD])
 def test_odd_values_are_objections_and_no_bug_of_ours(name):
     """Also where the forger fits the statement to the record that he made up."""

@@ -17,6 +17,8 @@ from backport.readers import elf
 from backport.values.errors import BuildFailed, Exit, UsageError
 from backport.values.events import StageFinished, silent
 
+pytestmark = pytest.mark.slow  # a compiler for each
+
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = "include/uapi/linux/toy_abi.h"
 SOURCE = """\
