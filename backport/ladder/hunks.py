@@ -119,8 +119,6 @@ class _Hunk:
 
     def edit(self) -> Edit | None:
         """Its place and what it does there, None without a certain one."""
-        if not self.scopes.target_of(self.home):
-            return self._absent()
         if self.taken:
             return self._exact() or self._between() or self._absent()
         return self._beside() or self._absent()
@@ -303,10 +301,11 @@ class _Hunk:
         here = sum(key in self.target.where for key in around)
         if here * 4 > len(around) or not around:
             return None
-        if not taken and self.scopes.target_of(self.home):
+        if not taken:
             return None
-        known = self.upstream.lines[slice(*self.span)] if taken else self._neighbours()
-        if any(self.target.similar(line) for line in known if tells("".join(line.split()))):
+        upstream = self.upstream
+        numbers = [n for n in range(*self.span) if tells(upstream.keys[n])]
+        if any(self.target.similar(upstream.lines[n]) for n in numbers):
             return None
         return Edit(0, 0, (), Found.ABSENT)
 
@@ -314,11 +313,6 @@ class _Hunk:
     def _defines(self) -> bool:
         """Whether it brings a definition, which no neighbour has to be there for."""
         return any(line.startswith("}") for line in self.lines)
-
-    def _neighbours(self) -> list[str]:
-        first, last = self.span
-        lines = self.upstream.lines
-        return [*lines[max(0, first - _NEAR) : first], *lines[last : last + _NEAR]]
 
 
 def _stripped(old: Lines, new: Lines) -> tuple[Lines, Lines]:
