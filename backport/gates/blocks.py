@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from backport.gates.accounting import Sides
-from backport.readers.code import Code
+from backport.readers.code import Code, code_of
 from backport.values.csource import Span
 from backport.values.linediff import deltas
 
@@ -31,7 +31,7 @@ _NO_TYPE = re.compile(r"\s*(?:return|goto|else|case|break|continue)\b")
 def objections(sides: Sides) -> Iterator[str]:
     """What is wrong with the blocks of a result; nothing is a pass."""
     base, ours, theirs, result = (
-        Code(lines) for lines in (sides.base, sides.ours, sides.theirs, sides.result)
+        code_of(lines) for lines in (sides.base, sides.ours, sides.theirs, sides.result)
     )
     yield from _deeper(base, ours, theirs, result)
     for line in result.hollow - (ours.hollow | theirs.hollow):
@@ -40,7 +40,7 @@ def objections(sides: Sides) -> Iterator[str]:
         yield f"{name} has lost its other end"
     for name in sorted(_undefined(ours, result) - _undefined(base, theirs)):
         yield f"{name} is used and no longer defined"
-    for name in result.functions.keys() & ours.functions.keys():
+    for name in sorted(result.functions.keys() & ours.functions.keys()):
         yield from _locals(name, ours, theirs, result)
 
 

@@ -53,6 +53,8 @@ def fitting(names: Mapping[str, str], ours: Sequence[str], theirs: Sequence[str]
 
     A function with other arguments is no other name for the same.
     """
+    if not names:
+        return {}
     upstream, here = (_counts(side) for side in (theirs, ours))
     return {
         old: new

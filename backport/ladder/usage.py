@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from backport.readers.code import ACCESS, Code, named
+from backport.readers.code import ACCESS, Code, code_of, named
 from backport.values.csource import Lines
 
 _GIVES = re.compile(r"\breturn\s+-?\w+\s*;")
@@ -28,8 +28,9 @@ class Usage:
     def put(self, lines: Lines) -> list[str]:
         """Upstream's lines in the target's usage."""
         found = [_accessed(line, self.access) for line in lines] if self.access else list(lines)
-        for name in self.void & Code(lines).functions.keys():
-            first, last = Code(lines).functions[name]
+        functions = code_of(lines).functions if self.void else {}
+        for name in self.void & functions.keys():
+            first, last = functions[name]
             found[first:last] = [_GIVES.sub("return;", line) for line in found[first:last]]
         return found
 
@@ -44,7 +45,7 @@ class Usage:
 
 def usage(base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> Usage:
     """What the target's file has otherwise, of what upstream's lines use."""
-    upstream, after, target = Code(base), Code(theirs), Code(ours)
+    upstream, after, target = code_of(base), code_of(theirs), code_of(ours)
     void = target.void - upstream.void - after.void
     return Usage(void & upstream.functions.keys(), _accesses(upstream, after, target))
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from backport.readers.cparse import outline
 from backport.readers.identifiers import blanked
@@ -17,7 +17,8 @@ _CLOSES = re.compile(r"[\s}]*")
 _LABEL = re.compile(r"^([A-Za-z_]\w*):(?!:)", re.M)
 _GOTO = re.compile(r"\bgoto\s+(\w+)")
 ACCESS = re.compile(r"\b([A-Za-z_]\w*)(->|\.)(?=[A-Za-z_])")
-_VOID = re.compile(r"\bvoid\s+(?:__\w+\s+)*$")
+# At the end of what stands before a function's name.
+VOID = re.compile(r"\bvoid\s+(?:__\w+\s+)*$")
 
 
 def accesses(text: str) -> Iterator[tuple[str, str]]:
@@ -29,6 +30,16 @@ def named(found: re.Match[str]) -> str:
     """The name in front of a sign; that of a member with a dot, since it is no variable."""
     before = found.string[max(0, found.start() - 2) : found.start()]
     return f".{found[1]}" if before.endswith(".") or before == "->" else found[1]
+
+
+def code_of(lines: Lines) -> Code:
+    """A file as code; the sides of a merge are looked into once for all of its results."""
+    return _read(tuple(lines))
+
+
+@lru_cache(maxsize=8)
+def _read(lines: tuple[str, ...]) -> Code:
+    return Code(lines)
 
 
 @dataclass(frozen=True)
@@ -95,4 +106,4 @@ class Code:
 
     def _is_void(self, name: str, span: Span) -> bool:
         head = " ".join("\n".join(self.plain[slice(*span)]).partition("(")[0].split())
-        return head.endswith(name) and _VOID.search(head[: -len(name)]) is not None
+        return head.endswith(name) and VOID.search(head[: -len(name)]) is not None

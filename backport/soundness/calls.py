@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from backport.readers.code import VOID
 from backport.readers.identifiers import blanked
 
 _HEAD = re.compile(r"(?<![\w#.>])([A-Za-z_]\w*)\s*\(")
@@ -14,7 +15,6 @@ _NO_CALL = frozenset(
 )
 _LONGEST = 4000  # characters between the brackets: what runs on is no call but a lost bracket
 _VALUE = re.compile(r"(?:[=!(,<>+|?]|\breturn)\s*$")  # in front of a call whose value is used
-_VOID = re.compile(r"\bvoid\s+(?:__\w+\s+)*$")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def signatures(text: str, name: str) -> Iterator[Signature]:
         if not before.strip():  # its type stands in the line above
             before = plain[plain.rfind("\n", 0, max(start - 1, 0)) + 1 : start]
         if count is not None:
-            yield Signature(-1 if inside else count, not is_macro and bool(_VOID.search(before)))
+            yield Signature(-1 if inside else count, not is_macro and bool(VOID.search(before)))
 
 
 def _plain(text: str) -> str:
