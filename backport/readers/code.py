@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -88,11 +88,15 @@ class Code:
         }
 
     @cached_property
+    def all_functions(self) -> Sequence[tuple[str, Span]]:
+        """Each function with its lines, in order."""
+        return [(one.name, one.span) for one in outline(self.lines) if one.kind == "function"]
+
+    @cached_property
     def functions(self) -> Mapping[str, Span]:
-        """The lines of each function, but of those that are there more than once."""
-        found = [(one.name, one.span) for one in outline(self.lines) if one.kind == "function"]
-        names = Counter(name for name, _ in found)
-        return {name: span for name, span in found if names[name] == 1}
+        """The lines of each function, but of those that are there in several forms, by #if."""
+        names = Counter(name for name, _ in self.all_functions)
+        return {name: span for name, span in self.all_functions if names[name] == 1}
 
     @cached_property
     def void(self) -> frozenset[str]:

@@ -7,36 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from backport.readers import cparse
-from backport.readers.identifiers import Use, blanked, uses
+from backport.readers.code import Code
+from backport.readers.identifiers import Use, uses
 from backport.soundness.findings import Landed
-from backport.values.csource import Span, split_lines
+from backport.values.csource import split_lines
 from backport.values.linediff import deltas
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Code):
     """One state of a file."""
-
-    lines: Sequence[str]
-
-    @cached_property
-    def plain(self) -> Sequence[str]:
-        """The lines without comments and strings, each where it was."""
-        return blanked("".join(self.lines)).split("\n")
 
     @cached_property
     def words(self) -> frozenset[str]:
         """The identifiers in code."""
-        return frozenset(WORD.findall("\n".join(self.plain)))
-
-    @cached_property
-    def functions(self) -> Sequence[tuple[str, Span]]:
-        """Each function with its lines."""
-        found = cparse.outline(self.lines)
-        return [(one.name, one.span) for one in found if one.kind == "function"]
+        return frozenset(WORD.findall(self.text))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from backport.readers.identifiers import Kind, Use, defined_in, fields_in
@@ -101,16 +100,10 @@ def undeclared(scene: Scene) -> Iterator[Finding]:
     for file in scene.files:
         if not file.is_merged or file.ours.lines == file.result.lines:
             continue
-        theirs, ours, result = (_once(text) for text in (file.theirs, file.ours, file.result))
+        theirs, ours, result = (text.functions for text in (file.theirs, file.ours, file.result))
         for name, span in result.items():
             if name in theirs and name in ours and _changed(file, ours[name], span):
                 yield from _undeclared(file, name, (theirs[name], ours[name], span))
-
-
-def _once(text: Text) -> dict[str, Span]:
-    """Functions by name, without those that are there in several forms, by #if."""
-    names = Counter(name for name, _ in text.functions)
-    return {name: span for name, span in text.functions if names[name] == 1}
 
 
 def _changed(file: File, ours: Span, span: Span) -> bool:
@@ -147,7 +140,7 @@ def _declared(text: Text, span: Span) -> frozenset[str]:
 
 def _outside(text: Text) -> frozenset[str]:
     """The words that stand outside of functions."""
-    inside = {n for _, span in text.functions for n in range(*span)}
+    inside = {n for _, span in text.all_functions for n in range(*span)}
     left = (line for n, line in enumerate(text.plain) if n not in inside)
     return frozenset(WORD.findall("\n".join(left)))
 

@@ -71,6 +71,6 @@ def twice(scene: Scene) -> Iterator[Finding]:
 
 def _heads(text: Text) -> Mapping[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for name, span in text.functions:
+    for name, span in text.all_functions:
         found.setdefault(name, []).append(span[0] + 1)
     return found
