@@ -47,3 +47,11 @@ def climbed(
     }
     sides = (None if text is None else text.encode() for text in texts.values())
     return climb(FileCase(path, *sides), TextTrees(trees), list(siblings))
+
+
+def swapped(text: str, *changes: tuple[str, str]) -> str:
+    """The text with each of some parts, that are there once, in another form."""
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text

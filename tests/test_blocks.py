@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ladderkit import swapped
 
 from backport.gates.accounting import Sides
 from backport.gates.blocks import objections
@@ -26,13 +27,6 @@ out:
 }
 """
 VOID = SEND.replace("static int send", "static void send").replace("return err", "return")
-
-
-def swapped(text, *changes):
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
 
 
 def said(ours, result, base=SEND, theirs=SEND):

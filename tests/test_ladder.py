@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ladderkit import PATH, TextTrees, climbed
+from ladderkit import PATH, TextTrees, climbed, swapped
 
 from backport.ladder.blanks import tidied
 from backport.ladder.ladder import APPLIED, SIBLING, STEPS, Sibling, ladder_of
@@ -31,13 +31,6 @@ def resolved(*args, **more):
     found = climbed(*args, **more)
     assert found is not None
     return found.step, (found.text or b"").decode()
-
-
-def swapped(text, *changes):
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
 
 
 CHECK = ("\tif (left < 0)\n", "\tif (left <= 0)\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ladderkit import swapped
 
 from backport.ladder.hunks import Found, by_hunks
 from backport.ladder.scopes import Text, renamed_definitions
@@ -36,13 +37,6 @@ static int dock_probe(struct dock *dock)
 }
 """
 COUNT = "\tdock_count(dock);\n\tdock_unlock(dock);\n\treturn 0;\n"
-
-
-def swapped(text, *changes):
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
 
 
 def made(ours, theirs, *settlers, base=BASE):

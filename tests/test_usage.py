@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ladderkit import climbed
+from ladderkit import climbed, swapped
 
 from backport.ladder.usage import usage
 from backport.values.csource import split_text
@@ -20,13 +20,6 @@ static int toy_open(struct toy *toy)
 }
 """
 SHUT = ("\ttoy_stop", "\tif (toy_is_shut(toy))\n\t\treturn 0;\n\n\ttoy_stop")
-
-
-def swapped(text, *changes):
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
 
 
 def used(ours, theirs=BASE):
