@@ -196,6 +196,33 @@ def test_a_rename_is_said_in_the_note():
     assert "toy_put is old_put here" in found.note
 
 
+PEOPLE = """\
+Toy bus
+M: Ada Abel
+F: bus/toy/
+
+Toy queue
+M: Ada Abel
+M: Bo Bird
+F: queue/toy/
+"""
+
+
+def test_in_a_file_that_is_no_code_other_words_are_no_other_names():
+    ours = PEOPLE.replace("Ada Abel", "Cy Cole")
+    theirs = PEOPLE.replace("Toy bus\nM: Ada Abel", "Toy bus\nM: Ada Abel\nM: Dee Abel")
+    found = climbed(PEOPLE, ours, theirs, path="MAINTAINERS")
+    assert found is None or b"Dee Abel" in (found.text or b"")
+
+
+def test_in_a_file_that_is_no_code_a_name_is_known_by_its_underscore():
+    base = "a\nif TOY_BUS\nb\nif TOY_BUS\n"
+    ours = base.replace("TOY_BUS", "OLD_BUS")
+    theirs = base.replace("b\nif TOY_BUS\n", "b\nif TOY_BUS and c\n")
+    step, text = resolved(base, ours, theirs, path="toy.build")
+    assert (step, text) == ("lines", ours.replace("b\nif OLD_BUS", "b\nif OLD_BUS and c"))
+
+
 # -- names that nobody in the target knows
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from backport.gates.accounting import Sides
+from backport.gates.form import SUFFIXES
 from backport.ladder.blanks import tidied
 from backport.ladder.checks import objections
 from backport.ladder.functions import Merge, by_definitions
@@ -22,12 +23,12 @@ from backport.ladder.moved import place
 from backport.ladder.regions import by_regions, comment, placed, superseded, words
 from backport.ladder.renames import fitting, renamed, renames
 from backport.ladder.scopes import renamed_definitions
-from backport.ladder.usage import usage
+from backport.ladder.usage import Usage, usage
 from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
 from backport.values.linediff import deltas
 
-RECIPE = 3  # part of the key of every pick that asks it: raise it when an answer changes
+RECIPE = 4  # part of the key of every pick that asks it: raise it when an answer changes
 APPLIED, SIBLING, HUNKS = "applied", "sibling", "hunks"
 LINES, WORDS = "lines", "words"
 # Lines that upstream changes in a file, beyond which a result is wrong too often.
@@ -122,21 +123,32 @@ def _settle(work: _Work, siblings: Sequence[Sibling]) -> Resolution | None:
     for note, sides in _from_siblings(work, siblings):
         if not objections(sides, work.around):
             return Resolution(work.path, join_lines(sides.result), SIBLING, note)
-    names = renames(work.base, work.ours, work.theirs, partial(work.around.known, Side.OURS))
-    names |= renamed_definitions(work.base, work.ours, work.theirs)
-    names = fitting(names, work.ours, work.theirs)
-    base, theirs = renamed(work.base, names), renamed(work.theirs, names)
-    used = usage(base, work.ours, theirs)
-    base, theirs = used.put(base), used.put(theirs)
+    base, theirs, told = _in_our_words(work)
     if _size(base, theirs) > _LARGE:
         return None
     found = _decided(work, base, theirs)
     if found is None:
         return None
-    step, decided, told = found
+    step, decided, more = found
     lines = tidied(decided, work.ours, theirs)
-    notes = [f"{old} is {new} here" for old, new in sorted(names.items())]
-    return Resolution(work.path, join_lines(lines), step, ", ".join([*notes, *used.told, *told]))
+    return Resolution(work.path, join_lines(lines), step, ", ".join([*told, *more]))
+
+
+def _in_our_words(work: _Work) -> tuple[Lines, Lines, list[str]]:
+    """Upstream's two texts in the target's names and usage, and what is to be said of that.
+
+    Words of prose that changed are no names: in a file that is no code only those with a `_` are.
+    """
+    is_code = work.path.endswith(SUFFIXES)
+    names = renames(work.base, work.ours, work.theirs, partial(work.around.known, Side.OURS))
+    names |= renamed_definitions(work.base, work.ours, work.theirs)
+    names = fitting(names, work.ours, work.theirs)
+    if not is_code:
+        names = {old: new for old, new in names.items() if "_" in old and "_" in new}
+    base, theirs = renamed(work.base, names), renamed(work.theirs, names)
+    used = usage(base, work.ours, theirs) if is_code else Usage()
+    told = [f"{old} is {new} here" for old, new in sorted(names.items())]
+    return used.put(base), used.put(theirs), [*told, *used.told]
 
 
 def _from_siblings(work: _Work, siblings: Sequence[Sibling]) -> Iterator[tuple[str, Sides]]:
