@@ -30,7 +30,7 @@ check: setup
 	$(VENV)/bin/ruff check backport tests qemu
 	$(VENV)/bin/ruff format --check -q backport tests qemu
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -q -n 2 -m "not e2e and not network and not slow"
+	$(VENV)/bin/python -m pytest -q -n 3 -m "not e2e and not network and not slow"
 
 # Figures, never a verdict: picks in core against git's merge of whole trees, and the resolvers.
 bench: setup

@@ -16,6 +16,7 @@ from backport.values.rule import Additive, At, Edit, Rewrite, Substitution
 from backport.values.target import Tree
 from backport.values.version import Version
 
+pytestmark = pytest.mark.slow  # a series picked for each
 SHAS = tuple(str(n) * 40 for n in range(1, 4))
 
 

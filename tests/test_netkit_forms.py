@@ -17,6 +17,8 @@ from backport.picking.pick import Outcome, Target, applicable
 from backport.readers.rules import read_rules
 from backport.values.version import Version
 
+pytestmark = pytest.mark.slow  # a tree and a commit of git for each
+
 RULES = {r.id: r for r in read_rules(Path(__file__).parents[1] / "patches" / "netkit" / "rules")}
 
 DEV, NETKIT, SYSCALL = "net/core/dev.c", "drivers/net/netkit.c", "kernel/bpf/syscall.c"
