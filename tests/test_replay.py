@@ -15,6 +15,7 @@ from backport.output.evalview import SURE_STEPS, eval_json, eval_text, summary
 from backport.replay import around
 from backport.replay import evaluate as evaluating
 from backport.replay.evaluate import Request, evaluate
+from backport.replay.likeness import Match, Near, compared, near
 from backport.replay.pairs import Pair, Selection, find_pairs, siblings
 from backport.replay.peers import PEERS
 from backport.replay.replay import (
@@ -23,10 +24,8 @@ from backport.replay.replay import (
     Answer,
     FileResult,
     Landing,
-    Match,
     PairResult,
     Replayer,
-    compared,
 )
 from backport.replay.wholemerge import whole_merges
 from backport.shell.cli import main
@@ -203,6 +202,48 @@ def test_how_two_files_are_alike(data, human, match):
     assert compared(data, human) is match
 
 
+LOG = b'int a;  /* a */\nint b;\nchar *c = "x"; // c\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "human", "how"),
+    [
+        ("a.c", LOG.replace(b"/* a */", b"/* the\n * first */"), Near.COMMENTS),
+        ("a.c", LOG.replace(b" // c", b""), Near.COMMENTS),
+        ("a.c", b'int b;\nint a;\nchar *c = "x";\n', Near.ORDER),
+        ("a.c", LOG.replace(b'"x"', b'"y"'), Near.NONE),
+        ("a.c", LOG.replace(b'"x"', b'"// x"'), Near.NONE),
+        ("a.c", LOG + b"int b;\n", Near.NONE),
+        ("a.c", None, Near.NONE),
+        ("a.rst", LOG.replace(b" // c", b""), Near.NONE),
+    ],
+)
+def test_how_near_a_different_one_comes(path, human, how):
+    assert near(path, LOG, human) is how
+
+
+_HALF = "int {}(int a)\n{{{{\n\tuse(a);\n{{}}\treturn a;\n}}}}\n"
+TWO = _HALF.format("up") + "\n" + _HALF.format("down")
+
+
+@pytest.mark.parametrize("is_astray", [True, False])
+def test_a_backport_in_another_function_than_upstreams_is_told_apart(tmp_path, is_astray):
+    made = Story(tmp_path / "two.git")
+    first = made.add("first", files={"a.c": TWO.format("", "")})
+    made.branch("stable", first)
+    lock = "\tlock(a);\n"
+    sha = made.add("a: lock", files={"a.c": TWO.format(lock, "")})
+    made.add("other", files={"a.c": "int x;\n" + TWO.format("", "")}, branch="stable")
+    text = TWO.format("", lock) if is_astray else TWO.format(lock.replace("a", "a + 1"), "")
+    said = f"(cherry picked from commit {sha})"
+    made.add("a: lock", said, {"a.c": "int x;\n" + text}, branch="stable")
+    (pair,) = pairs_of(made)
+    result = Replayer(Odb(made.path), {}).replay(pair)
+    assert (result.files[0].match, result.is_astray) == (Match.DIFFERENT, is_astray)
+    text = eval_text(evaluating.Evaluation((result,), (), 0, 1.0))
+    assert ("in 1 of the others the human's is in another function" in text) is is_astray
+
+
 @pytest.mark.parametrize("name", PEERS)
 def test_a_peer_gives_the_file_where_nothing_is_in_the_way(name):
     base = berth("open(room);", "a();", "b();", "c();", "d();", "shut(room);")
@@ -307,3 +348,16 @@ def test_what_the_sure_steps_gave_is_counted_apart():
     assert [row.name for row in (whole, sure, git)] == [LADDER, SURE_STEPS, "git"]
     assert (whole.counts[Match.IDENTICAL], whole.counts[Match.DIFFERENT]) == (2, 1)
     assert sure.counts == {Match.IDENTICAL: 1, Match.UNRESOLVED: 2}
+
+
+def test_how_near_the_different_ones_come_is_told_and_kept(story, tmp_path):
+    """What a run kept is read again with it."""
+    request = Request(story.path, Selection(), peers=("theirs",), jobs=1)
+    first = evaluate(request, tmp_path, silent)
+    again = evaluate(request, tmp_path, silent)
+    assert again.results == first.results
+    row = next(row for row in summary(again).rows if row.name == "theirs")
+    assert row.near == {Near.ORDER: 1}
+    text = eval_text(again)
+    assert "2 different: 0 but for comments, 1 with the same lines of code in another order" in text
+    assert eval_json(again)["resolvers"]["theirs"]["different_in"] == {"comments": 0, "order": 1}

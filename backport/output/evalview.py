@@ -10,7 +10,8 @@ from statistics import median
 from backport.gates.form import SUFFIXES
 from backport.ladder.ladder import SURE
 from backport.replay.evaluate import Evaluation, Held
-from backport.replay.replay import LADDER, Answer, FileResult, Landing, Match, PairResult
+from backport.replay.likeness import Match, Near
+from backport.replay.replay import LADDER, Answer, FileResult, Landing, PairResult
 from backport.soundness.findings import Verdict
 
 SURE_STEPS = "sure steps"  # of the ladder
@@ -18,12 +19,14 @@ SURE_STEPS = "sure steps"  # of the ladder
 
 @dataclass(frozen=True)
 class Row:
-    """One way to resolve, over the conflicted C files."""
+    """One way to resolve, over the conflicted C files; `near` counts the different ones by what
+    they have in common with the human's."""
 
     name: str
     files: int
     counts: Counter[Match]
     ms: float
+    near: Counter[Near]
 
     def share(self, match: Match) -> float:
         """The part of the files, 0 to 1."""
@@ -39,10 +42,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Alarm:
-    """Clean picks of one kind, and how many of them are flagged."""
+    """Clean picks of one kind, and how many of them are flagged; of the others, how many are
+    different since the human's landed in another function than upstream's change."""
 
     picks: int
     flagged: int
+    astray: int
 
     @property
     def share(self) -> float:
@@ -108,7 +113,8 @@ def _left(answer: Answer) -> Answer:
 
 def _row(name: str, answers: Sequence[Answer]) -> Row:
     counts = Counter(answer.match for answer in answers)
-    return Row(name, len(answers), counts, median([answer.ms for answer in answers]))
+    near = Counter(answer.near for answer in answers if answer.near)
+    return Row(name, len(answers), counts, median([answer.ms for answer in answers]), near)
 
 
 def _match(result: PairResult) -> Match:
@@ -119,7 +125,8 @@ def _match(result: PairResult) -> Match:
 
 def _alarm(results: Iterable[PairResult]) -> Alarm:
     found = list(results)
-    return Alarm(len(found), sum(result.verdict != Verdict.SOUND for result in found))
+    quiet = [result for result in found if result.verdict == Verdict.SOUND]
+    return Alarm(len(found), len(found) - len(quiet), sum(one.is_astray for one in quiet))
 
 
 # -- for people
@@ -140,6 +147,7 @@ def _lines(of: Summary) -> Iterator[str]:
     for row in of.rows:
         shares = "".join(f"{row.share(match):11.1%}" for match in Match)
         yield f"{row.name:{width + 12}}{row.files:11}{shares}{row.precision:11.1%}{row.ms:11.1f}"
+    yield from (_nearness(row) for row in of.rows if row.near)
     yield ""
     by_step: dict[str, Counter[Match]] = {}
     for (step, match), n in of.steps.items():
@@ -147,7 +155,7 @@ def _lines(of: Summary) -> Iterator[str]:
     for step, counts in by_step.items():
         told = ", ".join(f"{counts[match]} {match}" for match in Match if counts[match])
         yield f"  step {step}: {told}"
-    yield f"clean picks unlike the human's: {_told(of.unlike)}"
+    yield f"clean picks unlike the human's: {_told(of.unlike)}{_astray(of.unlike)}"
     yield f"clean picks like the human's: {_told(of.alike)}"
     ratio = of.whole_ms / of.pick_ms if of.pick_ms else 0.0
     yield (
@@ -163,8 +171,22 @@ def _lines(of: Summary) -> Iterator[str]:
         yield f"memory of the workers and of what collects their results: {told}"
 
 
+def _nearness(row: Row) -> str:
+    return (
+        f"  {row.name}, {row.counts[Match.DIFFERENT]} different: {row.near[Near.COMMENTS]} but for "
+        f"comments, {row.near[Near.ORDER]} with the same lines of code in another order"
+    )
+
+
 def _told(alarm: Alarm) -> str:
     return f"{alarm.flagged} of {alarm.picks} flagged ({alarm.share:.1%})"
+
+
+def _astray(alarm: Alarm) -> str:
+    """Of those that are not flagged, the ones that the human put elsewhere."""
+    if not alarm.astray:
+        return ""
+    return f"; in {alarm.astray} of the others the human's is in another function than upstream's"
 
 
 def _worst(results: Sequence[PairResult], most: int) -> Iterator[str]:
@@ -203,8 +225,8 @@ def eval_json(found: Evaluation) -> dict[str, object]:
         "pairs": of.pairs,
         "landings": {str(landing): n for landing, n in of.landings.items()},
         "resolvers": {row.name: _row_json(row) for row in of.rows},
-        "clean_unlike": {"picks": of.unlike.picks, "flagged": of.unlike.flagged},
-        "clean_alike": {"picks": of.alike.picks, "flagged": of.alike.flagged},
+        "clean_unlike": asdict(of.unlike),
+        "clean_alike": asdict(of.alike),
         "pick_ms": round(of.pick_ms, 3),
         "whole_merge_ms": round(of.whole_ms, 3),
         "memory_kib": of.memory,
@@ -216,6 +238,7 @@ def _row_json(row: Row) -> dict[str, object]:
     return {
         "files": row.files,
         **{str(match): row.counts[match] for match in Match},
+        "different_in": {str(one): row.near[one] for one in Near if one},
         "precision": round(row.precision, 4),
         "ms": round(row.ms, 3),
     }

@@ -78,6 +78,13 @@ def blanked(text: str) -> str:
     return _NOISE.sub(lambda found: " " + "\n" * found[0].count("\n"), text)
 
 
+def uncommented(text: str) -> str:
+    """The text without comments, each line where it was."""
+    return _NOISE.sub(
+        lambda found: found[0] if found[0][0] in "\"'" else " " + "\n" * found[0].count("\n"), text
+    )
+
+
 def uses(text: str, numbers: Collection[int]) -> Iterator[Use]:
     """What the lines of `numbers` use and did not themselves declare, in order, each once."""
     raw, plain = text.split("\n"), blanked(text)

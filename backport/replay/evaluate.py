@@ -15,9 +15,10 @@ from pathlib import Path
 from backport.doors.git import Git
 from backport.doors.odb import Odb
 from backport.doors.process import memory, require
+from backport.replay.likeness import Match, Near
 from backport.replay.pairs import Pair, Selection, find_pairs, siblings
 from backport.replay.peers import TOOLS
-from backport.replay.replay import Answer, FileResult, Landing, Match, PairResult, Replayer
+from backport.replay.replay import Answer, FileResult, Landing, PairResult, Replayer
 from backport.replay.wholemerge import whole_merges
 from backport.values.events import Emit, Progress, StageFinished, StageStarted
 
@@ -174,14 +175,17 @@ def _result(data: dict[str, object]) -> PairResult:
     said = data["findings"]
     assert isinstance(said, list)
     results = tuple(_file(item) for item in files)
-    return PairResult(Pair(**pair), ms, results, str(data["verdict"]), tuple(said))
+    verdict, astray = str(data["verdict"]), bool(data["is_astray"])
+    return PairResult(Pair(**pair), ms, results, verdict, tuple(said), astray)
 
 
 def _file(data: dict[str, str | dict[str, dict[str, str | float]]]) -> FileResult:
     answers = data["answers"]
     assert isinstance(answers, dict)
     read = {
-        name: Answer(Match(str(one["match"])), float(one["ms"]), str(one["step"]))
+        name: Answer(
+            Match(str(one["match"])), float(one["ms"]), str(one["step"]), Near(str(one["near"]))
+        )
         for name, one in answers.items()
     }
     path, landing, match = (str(data[key]) for key in ("path", "landing", "match"))

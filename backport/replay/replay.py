@@ -14,9 +14,10 @@ from enum import StrEnum
 from backport.doors.odb import Odb
 from backport.ladder.ladder import Sibling, climb
 from backport.replay.around import Trees, Words
+from backport.replay.likeness import Match, Near, compared, near
 from backport.replay.pairs import Pair
 from backport.replay.peers import PEERS, Peer
-from backport.soundness.findings import Landed
+from backport.soundness.findings import Landed, Sort
 from backport.soundness.judge import judge
 from backport.values.filecase import FileCase
 from backport.values.gitformat import Change, Entry, kind_of
@@ -35,22 +36,15 @@ class Landing(StrEnum):
     OTHER = "other"  # added or deleted on one side, or no text
 
 
-class Match(StrEnum):
-    """What a way to resolve gives, against what the human gave."""
-
-    IDENTICAL = "identical"
-    SPACE = "white space"
-    DIFFERENT = "different"
-    UNRESOLVED = "unresolved"
-
-
 @dataclass(frozen=True)
 class Answer:
-    """What one resolver gave for one file, in milliseconds; `step` is how, for the ladder."""
+    """What one resolver gave for one file, in milliseconds; `step` is how, for the ladder. Of one
+    that is different `near` tells how much that is."""
 
     match: Match
     ms: float
     step: str = ""
+    near: Near = Near.NONE
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,8 @@ class PairResult:
     """One pair replayed; `ms` is the time of its plain merge in core.
 
     Where that is clean in every file, `verdict` is what is said of the pick, for these `findings`.
+    It `is_astray` where the human's own is different and has lines in another function than
+    upstream's.
     """
 
     pair: Pair
@@ -75,6 +71,7 @@ class PairResult:
     files: tuple[FileResult, ...]
     verdict: str = ""
     findings: tuple[str, ...] = ()
+    is_astray: bool = False
 
 
 _CLEAN = {Landing.UNTOUCHED, Landing.ALREADY, Landing.CLEAN}
@@ -113,7 +110,16 @@ class Replayer:
         if not all(file.landing in _CLEAN for file in plain):
             return PairResult(pair, ms, results)
         said = judge([Landed(self._case(file), file.data) for file in plain], trees)
-        return PairResult(pair, ms, results, said.verdict, tuple(map(str, said.findings)))
+        astray = any(file.match is Match.DIFFERENT for file in results) and self._is_astray(
+            pair, plain, trees
+        )
+        return PairResult(pair, ms, results, said.verdict, tuple(map(str, said.findings)), astray)
+
+    def _is_astray(self, pair: Pair, plain: Sequence[_Plain], trees: Trees) -> bool:
+        """Whether what the human committed landed in another function than upstream's change."""
+        files = [(self._case(file), file.change.path) for file in plain]
+        theirs = [Landed(case, self._odb.read(pair.backport, path)) for case, path in files]
+        return any(one.sort is Sort.PLACE for one in judge(theirs, trees).findings)
 
     def _parent(self, sha: str) -> str:
         return self._odb.parents(sha)[0]
@@ -164,7 +170,8 @@ class Replayer:
             start = time.perf_counter()
             given = peer(case)
             ms = (time.perf_counter() - start) * 1e3
-            yield name, Answer(Match.UNRESOLVED if given is None else compared(given, human), ms)
+            left = Answer(Match.UNRESOLVED, ms)
+            yield name, left if given is None else _answer(case.path, given, human, ms)
 
     def _before(self, pair: Pair, path: str) -> list[Sibling]:
         """What earlier backports of the same commit made of a file, the latest first."""
@@ -184,14 +191,14 @@ def _climbed(
     start = time.perf_counter()
     found = climb(case, trees, siblings)
     ms = (time.perf_counter() - start) * 1e3
-    match = compared(found.text, human) if found else Match.UNRESOLVED
-    return Answer(match, ms, found.step if found else "")
+    if found is None:
+        return Answer(Match.UNRESOLVED, ms)
+    return _answer(case.path, found.text, human, ms, found.step)
 
 
-def compared(data: bytes | None, human: bytes | None) -> Match:
-    """How a file is like the human's; None is a file that is not there."""
-    if data == human:
-        return Match.IDENTICAL
-    if data is None or human is None or b"".join(data.split()) != b"".join(human.split()):
-        return Match.DIFFERENT
-    return Match.SPACE
+def _answer(
+    path: str, given: bytes | None, human: bytes | None, ms: float, step: str = ""
+) -> Answer:
+    match = compared(given, human)
+    how = near(path, given, human) if match is Match.DIFFERENT else Near.NONE
+    return Answer(match, ms, step, how)
