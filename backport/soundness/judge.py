@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from backport.gates.form import SUFFIXES
-from backport.soundness import names, places
+from backport.soundness import names, places, variables
 from backport.soundness.files import File
 from backport.soundness.findings import Files, Finding, Judged
 from backport.soundness.scene import Scene
@@ -19,7 +19,7 @@ Look = Callable[[Scene], Iterator[Finding]]
 LOOKS: tuple[Look, ...] = (
     names.lacking,
     names.out_of_reach,
-    names.undeclared,
+    variables.undeclared,
     names.signed_otherwise,
     names.users,
     places.astray,

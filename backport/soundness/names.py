@@ -1,4 +1,7 @@
-"""Names in added lines: whether the target has them, sees them, and means the same by them."""
+"""Names in added lines: whether the target has them, sees them, and means the same by them.
+
+What a function has for itself is in `variables`.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from backport.readers.identifiers import Kind, Use, defined_in, fields_in
 from backport.soundness.calls import Call, Signature, calls, signatures
-from backport.soundness.files import WORD, File, Text
+from backport.soundness.files import WORD, File
 from backport.soundness.findings import Finding, Sort
 from backport.soundness.headers import View
 from backport.soundness.scene import Scene
-from backport.values.csource import Span
 from backport.values.filecase import Side
 
 _ANNOTATION = re.compile(r"(?<![\w.>#])__[a-z]\w+(?!\w|\s*\()")
-_DECLARED = re.compile(
-    r"\b(?!(?:return|goto|case|else|sizeof|delete)\b)[A-Za-z_]\w*(?:\s+|\s*\*+\s*(?:const\s+)?)"
-    r"(\w+)\s*(?:\[[^]]*\]\s*)*(?=[;,=):])|,\s*\**(\w+)\s*(?=[;,=])|^\s*(\w+)\s*:(?!:)",
-    re.MULTILINE,
-)
-# What is a word of the language wherever it stands.
-_PLAIN = frozenset({"true", "false", "NULL", "default"})
 
 
 def lacking(scene: Scene) -> Iterator[Finding]:
@@ -92,57 +87,6 @@ def _annotations(file: File) -> Iterator[Use]:
     for number in sorted(file.added):
         for word in _ANNOTATION.findall(file.result.plain[number - 1]):
             yield Use(word, Kind.CONSTANT, number)
-
-
-def undeclared(scene: Scene) -> Iterator[Finding]:
-    """Variables and labels that upstream's function declares, and the target's does not; and those
-    of which the pick takes the declaration away, and not every use."""
-    for file in scene.files:
-        if not file.is_merged or file.ours.lines == file.result.lines:
-            continue
-        theirs, ours, result = (text.functions for text in (file.theirs, file.ours, file.result))
-        for name, span in result.items():
-            if name in theirs and name in ours and _changed(file, ours[name], span):
-                yield from _undeclared(file, name, (theirs[name], ours[name], span))
-
-
-def _changed(file: File, ours: Span, span: Span) -> bool:
-    return file.ours.lines[slice(*ours)] != file.result.lines[slice(*span)]
-
-
-def _undeclared(file: File, name: str, spans: tuple[Span, Span, Span]) -> Iterator[Finding]:
-    theirs, ours, span = spans
-    has, had = _declared(file.result, span), _declared(file.ours, ours)
-    foreign, orphaned = _declared(file.theirs, theirs) - had - has, had - has
-    lost = {word for word in foreign | orphaned if not word.isupper()} - _PLAIN
-    lost -= _outside(file.result) if lost else lost
-    for number in range(span[0] + 1, span[1] + 1 if lost else 0):
-        for word in sorted(lost & _free(file.result.plain[number - 1])):
-            if word in orphaned:
-                said = f"{name}() still uses {word}, whose declaration the pick takes away"
-                yield Finding(Sort.LOCAL, file.path, number, word, said)
-            elif number in file.added:
-                said = f"{name}() declares {word} in upstream's file, not in the target's"
-                yield Finding(Sort.LOCAL, file.path, number, word, said)
-
-
-def _free(line: str) -> frozenset[str]:
-    """The words of a line that are no members."""
-    return (
-        frozenset(re.findall(r"(?<![\w.>])[A-Za-z_]\w*", line)) if "#" not in line else frozenset()
-    )
-
-
-def _declared(text: Text, span: Span) -> frozenset[str]:
-    found = _DECLARED.findall("\n".join(text.plain[slice(*span)]))
-    return frozenset(word for groups in found for word in groups if word)
-
-
-def _outside(text: Text) -> frozenset[str]:
-    """The words that stand outside of functions."""
-    inside = {n for _, span in text.all_functions for n in range(*span)}
-    left = (line for n, line in enumerate(text.plain) if n not in inside)
-    return frozenset(WORD.findall("\n".join(left)))
 
 
 def signed_otherwise(scene: Scene) -> Iterator[Finding]:
