@@ -20,12 +20,6 @@ _TAB = 8
 _MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _GIVES = re.compile(r"\breturn\b\s*[^;\s]")
-_LOCAL = re.compile(
-    r"^[ \t]+(?:(?:const|static|struct|union|enum|unsigned|volatile)\s+)*[A-Za-z_]\w*(?:\s+|\s*\*+)"
-    r"[\s*]*(\w+)\s*(?:\[[^]\n]*\]\s*)*[=;,]",
-    re.M,
-)
-_NO_TYPE = re.compile(r"\s*(?:return|goto|else|case|break|continue)\b")
 
 
 def objections(sides: Sides) -> Iterator[str]:
@@ -95,13 +89,11 @@ def _gives(code: Code, span: Span) -> int:
 
 def _declared(code: Code, span: Span) -> Counter[str]:
     """The locals that stand in the outermost block of a function."""
-    first, last = span
-    top = [code.plain[n] for n in range(first, last) if code.depths[n] == 1]
-    kept = [line for line in top if not _NO_TYPE.match(line)]
-    return Counter(_LOCAL.findall("\n".join(kept)))
+    return Counter(one.name for one in code.locals(span) if code.depths[one.number] == 1)
 
 
 def _used(word: str, code: Code, span: Span) -> bool:
     """Whether a local is more than declared and set."""
-    lines = [line for line in code.plain[slice(*span)] if word not in _LOCAL.findall(line)]
+    declared = {one.number for one in code.locals(span) if one.name == word}
+    lines = [code.plain[n] for n in range(*span) if n not in declared]
     return re.search(rf"(?<![\w.>]){word}\b(?!\s*=[^=])", "\n".join(lines)) is not None

@@ -17,6 +17,11 @@ _CLOSES = re.compile(r"[\s}]*")
 _LABEL = re.compile(r"^([A-Za-z_]\w*):(?!:)", re.M)
 _GOTO = re.compile(r"\bgoto\s+(\w+)")
 ACCESS = re.compile(r"\b([A-Za-z_]\w*)(->|\.)(?=[A-Za-z_])")
+_LOCAL = re.compile(
+    r"^[ \t]+(?P<type>(?:(?:const|static|struct|union|enum|unsigned|volatile)\s+)*[A-Za-z_]\w*)"
+    r"(?:\s+|\s*\*+)[\s*]*(?P<name>\w+)\s*(?:\[[^]\n]*\]\s*)*[=;,]"
+)
+_NO_TYPE = re.compile(r"\s*(?:return|goto|else|case|break|continue)\b")
 # At the end of what stands before a function's name.
 VOID = re.compile(r"\bvoid\s+(?:__\w+\s+)*$")
 
@@ -40,6 +45,16 @@ def code_of(lines: Lines) -> Code:
 @lru_cache(maxsize=8)
 def _read(lines: tuple[str, ...]) -> Code:
     return Code(lines)
+
+
+@dataclass(frozen=True)
+class Local:
+    """A variable that line `number` (from 0) of a file declares, the first one of that line; its
+    type is without qualifiers of storage and without stars."""
+
+    name: str
+    type: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,14 @@ class Code:
         """The lines of each function, but of those that are there in several forms, by #if."""
         names = Counter(name for name, _ in self.all_functions)
         return {name: span for name, span in self.all_functions if names[name] == 1}
+
+    def locals(self, span: Span) -> Iterator[Local]:
+        """The variables that a function declares, in any block; parameters are none."""
+        for number in range(*span):
+            line = self.plain[number]
+            found = None if _NO_TYPE.match(line) else _LOCAL.match(line)
+            if found:
+                yield Local(found["name"], " ".join(found["type"].split()), number)
 
     @cached_property
     def void(self) -> frozenset[str]:
