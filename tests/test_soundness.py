@@ -108,6 +108,44 @@ def test_a_variable_that_the_commit_brings_is_not_missing():
     assert found(judged(BASE, BASE, theirs, theirs, ("", "room", ""))) == []
 
 
+INNER = "int up(int a)\n{\n\tif (a) {\n\t\tint room = a;\n\n\t\tuse(room);\n\t}\n\treturn a;\n}\n"
+OUTER = INNER.replace("\t\tint room = a;\n\n", "").replace(
+    "\tif (a)", "\tint room = a;\n\n\tif (a)"
+)
+
+
+def test_a_variable_that_is_declared_in_another_block_here():
+    def used(text):
+        return text.replace("\treturn a;", "\treturn a - room;")
+
+    told = judged(OUTER, INNER, used(OUTER), used(INNER))
+    assert found(told) == [(Sort.LOCAL, "room", 8)]
+    assert "in another block" in told.findings[0].evidence
+
+
+@pytest.mark.parametrize("line", ["use(room + 1);", "use(x->room);"])
+def test_a_variable_in_its_own_block_or_a_member_of_that_name_is_fine(line):
+    own = "\t\tuse(room);\n"
+    place = own if "x" not in line else "\treturn a;\n"
+
+    def used(text):
+        return text.replace(place, f"{place[: -len(place.lstrip())]}{line}\n{place}")
+
+    assert found(judged(OUTER, INNER, used(OUTER), used(INNER), ("room x",) * 3)) == []
+
+
+@pytest.mark.parametrize(
+    ("here", "finds"),
+    [("uint64_t *got", True), ("unsigned long *got", True), ("struct other *got", False)],
+)
+def test_a_member_of_what_is_a_number_here(here, finds):
+    base, ours = (with_line(BASE, f"{kind} = all(a);") for kind in ("struct stat *got", here))
+    new = "\tint x = got[0].value;\n\treturn a;\n"
+    theirs, result = (text.replace("\treturn a;\n", new, 1) for text in (base, ours))
+    told = judged(base, ours, theirs, result, ("value stat got",) * 3)
+    assert [(sort, name) for sort, name, _ in found(told)] == [(Sort.LOCAL, "got")] * finds
+
+
 def test_a_call_with_other_arguments_than_the_targets_own():
     ours = f"int twist(int a);\n{BASE}".replace("return a", "return twist(a)", 1)
     base = f"int twist(int a, int b);\n{BASE}".replace("return a", "return twist(a, 0)", 1)

@@ -21,6 +21,7 @@ _LOCAL = re.compile(
     r"^[ \t]+(?P<type>(?:(?:const|static|struct|union|enum|unsigned|volatile)\s+)*[A-Za-z_]\w*)"
     r"(?:\s+|\s*\*+)[\s*]*(?P<name>\w+)\s*(?:\[[^]\n]*\]\s*)*[=;,]"
 )
+_TAGS = frozenset(("struct", "union", "enum"))
 _NO_TYPE = re.compile(r"\s*(?:return|goto|else|case|break|continue)\b")
 # At the end of what stands before a function's name.
 VOID = re.compile(r"\bvoid\s+(?:__\w+\s+)*$")
@@ -118,7 +119,7 @@ class Code:
         for number in range(*span):
             line = self.plain[number]
             found = None if _NO_TYPE.match(line) else _LOCAL.match(line)
-            if found:
+            if found and found["type"] not in _TAGS:  # `struct room,` is an argument of a macro
                 yield Local(found["name"], " ".join(found["type"].split()), number)
 
     @cached_property

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from backport.values.filecase import FileCase
 
-RECIPE = 3  # of a verdict that is kept: raise it when the same pick gets another one
+RECIPE = 4  # of a verdict that is kept: raise it when the same pick gets another one
 
 
 class Verdict(StrEnum):

@@ -20,6 +20,7 @@ LOOKS: tuple[Look, ...] = (
     names.lacking,
     names.out_of_reach,
     variables.undeclared,
+    variables.misused,
     names.signed_otherwise,
     names.users,
     places.astray,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from backport.readers.code import Local
 from backport.soundness.files import WORD, File, Text
 from backport.soundness.findings import Finding, Sort
 from backport.soundness.scene import Scene
@@ -14,6 +15,9 @@ _DECLARED = re.compile(
     r"\b(?!(?:return|goto|case|else|sizeof|delete)\b)[A-Za-z_]\w*(?:\s+|\s*\*+\s*(?:const\s+)?)"
     r"(\w+)\s*(?:\[[^]]*\]\s*)*(?=[;,=):])|,\s*\**(\w+)\s*(?=[;,=])|^\s*(\w+)\s*:(?!:)",
     re.MULTILINE,
+)
+_NUMBER = re.compile(
+    r"(?:const |volatile )*(?:unsigned )?(?:u?int\d*(?:_t)?|[su]\d+|long|short|char|size_t|bool)"
 )
 # What is a word of the language wherever it stands.
 _PLAIN = frozenset({"true", "false", "NULL", "default"})
@@ -68,3 +72,58 @@ def _outside(text: Text) -> frozenset[str]:
     inside = {n for _, span in text.all_functions for n in range(*span)}
     left = (line for n, line in enumerate(text.plain) if n not in inside)
     return frozenset(WORD.findall("\n".join(left)))
+
+
+def misused(scene: Scene) -> Iterator[Finding]:
+    """Variables that the target's function declares otherwise than upstream's: in another block
+    than the added line, or as a number where upstream has what has members."""
+    for file in scene.files:
+        if not file.is_merged or not file.added:
+            continue
+        theirs, result = file.theirs.functions, file.result.functions
+        for name in result.keys() & theirs.keys():
+            upstream, here = _locals(file.theirs, theirs[name]), _locals(file.result, result[name])
+            for word in sorted(here.keys() & upstream.keys()):
+                yield from _misused(file, name, result[name], (upstream[word], here[word]))
+
+
+_Pair = tuple[list[Local], list[Local]]
+
+
+def _misused(file: File, name: str, span: Span, pair: _Pair) -> Iterator[Finding]:
+    upstream, here = pair
+    word = here[0].name
+    for number in sorted(n for n in file.added if span[0] < n <= span[1]):
+        line = file.result.plain[number - 1]
+        if not re.search(rf"(?<![\w.>]){word}\b", line):
+            continue
+        if not any(_reaches(file.result, one, number - 1) for one in here):
+            if any(file.theirs.depths[one.number] == 1 for one in upstream):
+                said = f"{name}() declares {word} in another block here, in upstream's file for all"
+                yield Finding(Sort.LOCAL, file.path, number, word, said)
+        elif len(here) == len(upstream) == 1 and _has_member(word, line):
+            one, other = here[0].type, upstream[0].type
+            if _NUMBER.fullmatch(one) and not _NUMBER.fullmatch(other):
+                said = f"{word} in {name}() is {one} here, and {other} in upstream's file"
+                yield Finding(Sort.LOCAL, file.path, number, word, said)
+
+
+def _locals(text: Text, span: Span) -> dict[str, list[Local]]:
+    """The variables of a function by name, without those that are parameters as well."""
+    found: dict[str, list[Local]] = {}
+    for one in text.locals(span):
+        found.setdefault(one.name, []).append(one)
+    head = " ".join(text.plain[n] for n in range(*span) if not text.depths[n])
+    return {word: some for word, some in found.items() if word not in WORD.findall(head)}
+
+
+def _reaches(text: Text, one: Local, number: int) -> bool:
+    """Whether a line is in the block of a declaration, and not above it."""
+    depth = text.depths[one.number]
+    return one.number <= number and all(
+        text.depths[n] >= depth for n in range(one.number, number + 1) if text.plain[n].strip()
+    )
+
+
+def _has_member(word: str, line: str) -> bool:
+    return re.search(rf"(?<![\w.>]){word}\b(?:\[[^]]*\])*(?:\.|->)[A-Za-z_]", line) is not None
