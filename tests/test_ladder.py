@@ -226,6 +226,14 @@ def test_in_a_file_that_is_no_code_a_name_is_known_by_its_underscore():
 # -- names that nobody in the target knows
 
 
+@pytest.mark.parametrize("user", ["", "int last(int a)\n{\n\treturn toy_wait(a);\n}\n"])
+def test_what_upstream_removes_and_the_target_still_uses_is_no_resolution(user):
+    wait = "static int toy_wait(int a)\n{\n\treturn a;\n}\n\n"
+    base = wait + swapped(SEND, ("\tif (left", "\ttoy_wait(left);\n\tif (left"))
+    ours = swapped(base, ("\t\treturn -1;\n", "\t\treturn -ENOSPC;\n")) + user
+    assert (climbed(base, ours, SEND) is None) is bool(user)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_name_that_the_target_lacks_is_no_resolution(known):
     """`toy_limit` is upstream's from before, so the commit does not bring it."""

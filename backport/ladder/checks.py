@@ -15,8 +15,12 @@ from backport.gates import blocks, form
 from backport.gates.accounting import Sides
 from backport.readers.cparse import holders
 from backport.readers.identifiers import blanked
+from backport.soundness import names, places
+from backport.soundness.files import File
+from backport.soundness.findings import Landed
+from backport.soundness.scene import Scene
 from backport.values.csource import Lines
-from backport.values.filecase import Around, Side
+from backport.values.filecase import Around, FileCase, Side
 
 _NAME = re.compile(r"[A-Za-z_]\w+")
 # Words of the language, which no function has to know.
@@ -27,6 +31,8 @@ _PLAIN = frozenset(
     while define endif ifdef ifndef elif include undef bool true false NULL
     """.split()  # noqa: SIM905 (a table of words)
 )
+# Of the verdict's findings those that spoke against no right resolution: docs/ladder.md.
+_LOOKS = (names.lacking, names.users, places.twice)
 Placed = Counter[tuple[str, str]]  # lines by the definition that holds them
 
 
@@ -37,6 +43,14 @@ def objections(sides: Sides, around: Around) -> list[str]:
         return found
     found += [*astray(sides), *blocks.objections(sides)]
     return [*found, *strangers(sides, around), *lacking(sides, around)]
+
+
+def unsound(case: FileCase, result: bytes, around: Around) -> str:
+    """The first of the verdict's findings that are never wrong of a resolution; '' for none."""
+    if not case.path.endswith(form.SUFFIXES):
+        return ""
+    scene = Scene([File(Landed(case, result, is_plain=False))], around)
+    return next((str(finding) for look in _LOOKS for finding in look(scene)), "")
 
 
 def lacking(sides: Sides, around: Around) -> Iterator[str]:

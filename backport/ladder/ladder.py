@@ -15,7 +15,7 @@ from functools import partial
 from backport.gates.accounting import Sides
 from backport.gates.form import SUFFIXES
 from backport.ladder.blanks import tidied
-from backport.ladder.checks import objections
+from backport.ladder.checks import objections, unsound
 from backport.ladder.functions import Merge, by_definitions
 from backport.ladder.hunks import Found, Hunked, by_hunks
 from backport.ladder.merge3 import merge3
@@ -130,8 +130,11 @@ def _settle(work: _Work, siblings: Sequence[Sibling]) -> Resolution | None:
     if found is None:
         return None
     step, decided, more = found
-    lines = tidied(decided, work.ours, theirs)
-    return Resolution(work.path, join_lines(lines), step, ", ".join([*told, *more]))
+    text = join_lines(tidied(decided, work.ours, theirs))
+    case = FileCase(work.path, *map(join_lines, (work.base, work.ours, work.theirs)))
+    if unsound(case, text, work.around):
+        return None
+    return Resolution(work.path, text, step, ", ".join([*told, *more]))
 
 
 def _in_our_words(work: _Work) -> tuple[Lines, Lines, list[str]]:
