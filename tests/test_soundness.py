@@ -146,6 +146,37 @@ def test_a_member_of_what_is_a_number_here(here, finds):
     assert [(sort, name) for sort, name, _ in found(told)] == [(Sort.LOCAL, "got")] * finds
 
 
+def test_a_parameter_of_which_the_pick_takes_the_last_use():
+    body = "\tint room = b;\n\n\tuse(room);\n"
+    ours = f"int up(int a, int b)\n{{\n{body}\treturn a;\n}}\n"
+    base = ours.replace("return a", "return a + b")
+    theirs, result = (text.replace(body, "") for text in (base, ours))
+    told = judged(base, ours, theirs, result)
+    assert found(told) == [(Sort.LOCAL, "b", 1)]
+    assert told.findings[0].evidence == "up() no longer uses b; upstream's does"
+    assert found(judged(ours, f"{ours}\n", result, f"{result}\n")) == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_call_that_only_the_target_has_of_what_takes_more_now(count):
+    user = f"int last(int a)\n{{\n\treturn up({', '.join('a' * count)});\n}}\n"
+    theirs, result = (
+        text.replace("int up(int a)", "int up(int a, int b)") for text in (BASE, f"{BASE}\n{user}")
+    )
+    told = found(judged(BASE, f"{BASE}\n{user}", theirs, result))
+    assert told == [(Sort.ARGUMENTS, "up", 13)] * (count == 1)
+
+
+@pytest.mark.parametrize("include", ["", "#include <stdbool.h>\n"])
+def test_a_bool_in_a_file_that_does_not_know_it(include):
+    head = "#include <stdbool.h>\n"
+    theirs, result = (
+        with_line(text, "use(true);") for text in (head + BASE, include + BASE + "\n")
+    )
+    told = found(judged(head + BASE, f"{include}{BASE}\n", theirs, result, ("use true",) * 3))
+    assert told == [(Sort.REACH, "true", 3)] * (not include)
+
+
 def test_a_call_with_other_arguments_than_the_targets_own():
     ours = f"int twist(int a);\n{BASE}".replace("return a", "return twist(a)", 1)
     base = f"int twist(int a, int b);\n{BASE}".replace("return a", "return twist(a, 0)", 1)

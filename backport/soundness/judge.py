@@ -19,9 +19,12 @@ Look = Callable[[Scene], Iterator[Finding]]
 LOOKS: tuple[Look, ...] = (
     names.lacking,
     names.out_of_reach,
+    names.without_bool,
     variables.undeclared,
     variables.misused,
+    variables.idle,
     names.signed_otherwise,
+    names.stale,
     names.users,
     places.astray,
     places.twice,

@@ -19,6 +19,9 @@ from backport.values.filecase import Side
 
 _ANNOTATION = re.compile(r"(?<![\w.>#])__[a-z]\w+(?!\w|\s*\()")
 
+_STDBOOL = "stdbool.h"
+_BOOL = frozenset(("bool", "true", "false"))
+
 
 def lacking(scene: Scene) -> Iterator[Finding]:
     """Names that upstream had before its commit, and the target has nowhere.
@@ -53,6 +56,24 @@ def out_of_reach(scene: Scene) -> Iterator[Finding]:
                     f"no file that is included here has it"
                 )
                 yield Finding(Sort.REACH, file.path, use.number, name, said)
+
+
+def without_bool(scene: Scene) -> Iterator[Finding]:
+    """The first `bool` of a file to which <stdbool.h> comes by upstream's includes alone. What a
+    header needs may come from who includes it."""
+    for file in scene.files:
+        for number in sorted(file.added) if file.path.endswith(".c") else ():
+            new = _BOOL & set(WORD.findall(file.result.plain[number - 1])) - file.ours.words
+            if new and not file.ours.words & _BOOL:
+                here, there = (
+                    view.includes_alien(file.path, _STDBOOL)
+                    for view in (scene.target, scene.upstream)
+                )
+                if there and not here:
+                    (name, *_) = sorted(new)
+                    said = f"{name} needs <{_STDBOOL}>, which only upstream's file includes"
+                    yield Finding(Sort.REACH, file.path, number, name, said)
+                break
 
 
 def _home(view: View, file: File, name: str) -> str:
@@ -112,6 +133,32 @@ def _against(file: File, call: Call, target: View, upstream: View) -> Iterator[F
         takes = "gives nothing" if one.count == call.count else f"takes {one.count} arguments"
         said = f"{call.name}() {takes} in the target; the call is for upstream's"
         yield Finding(Sort.ARGUMENTS, file.path, call.number, call.name, said)
+
+
+def stale(scene: Scene) -> Iterator[Finding]:
+    """Calls that only the target has, of functions to which the pick gives other arguments."""
+    changed = {name: told for file in scene.files for name, told in _changed(file)}
+    for file in scene.files if changed else ():
+        for call in calls("".join(file.result.lines)) if file.is_merged else ():
+            was, now = changed.get(call.name, (0, 0))
+            if was != now and call.count == was and call.number not in file.added:
+                said = f"the pick gives {call.name}() {now} arguments; this call has {was}"
+                yield Finding(Sort.ARGUMENTS, file.path, call.number, call.name, said)
+
+
+def _changed(file: File) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Functions whose head the pick changes; how many arguments they took, and take."""
+    ours, result = file.ours.functions, file.result.functions
+    for name in result.keys() & ours.keys() if file.added else ():
+        first, last = result[name]
+        body = next((n for n in range(first, last) if "{" in file.result.plain[n]), first)
+        if not file.added.isdisjoint(range(first + 1, body + 2)):
+            was, now = (
+                list(signatures("".join(text.lines[slice(*span)]), name))[:1]
+                for text, span in ((file.ours, ours[name]), (file.result, result[name]))
+            )
+            if was and now:
+                yield name, (was[0].count, now[0].count)
 
 
 def _fits(call: Call, one: Signature) -> bool:

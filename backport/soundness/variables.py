@@ -74,6 +74,41 @@ def _outside(text: Text) -> frozenset[str]:
     return frozenset(WORD.findall("\n".join(left)))
 
 
+def idle(scene: Scene) -> Iterator[Finding]:
+    """Variables and parameters of which the pick takes the last use, and upstream's function has
+    more of them."""
+    for file in scene.files:
+        if not file.is_merged or file.ours.lines == file.result.lines:
+            continue
+        theirs, ours, result = (text.functions for text in (file.theirs, file.ours, file.result))
+        for name in result.keys() & ours.keys() & theirs.keys():
+            if _changed(file, ours[name], result[name]):
+                left = _uses(file.ours, ours[name]) & _uses(file.theirs, theirs[name])
+                for word in sorted(left & _own(file.result, result[name])):
+                    if word not in _uses(file.result, result[name]):
+                        said = f"{name}() no longer uses {word}; upstream's does"
+                        number = result[name][0] + 1
+                        yield Finding(Sort.LOCAL, file.path, number, word, said)
+
+
+def _own(text: Text, span: Span) -> frozenset[str]:
+    """The parameters and variables of a function."""
+    head = " ".join(text.plain[n] for n in range(*span) if not text.depths[n])
+    found = re.findall(r"(\w+)\s*(?:\[[^]]*\]\s*)*[,)]", head)
+    return frozenset([*found, *(one.name for one in text.locals(span))]) - {"void"}
+
+
+def _uses(text: Text, span: Span) -> frozenset[str]:
+    """The words of a function's blocks that are no members, but for what lines declare."""
+    found: list[str] = []
+    declared = {one.number: one.name for one in text.locals(span)}
+    for number in range(*span):
+        if text.depths[number] or text.plain[number].lstrip().startswith("}"):
+            words = re.findall(r"(?<![\w.>])[A-Za-z_]\w*", text.plain[number])
+            found += [word for word in words if word != declared.get(number)]
+    return frozenset(found)
+
+
 def misused(scene: Scene) -> Iterator[Finding]:
     """Variables that the target's function declares otherwise than upstream's: in another block
     than the added line, or as a number where upstream has what has members."""
