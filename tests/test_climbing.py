@@ -16,7 +16,7 @@ from backport.picking.climbing import GitTrees
 from backport.picking.pick import Outcome, Target, pick
 from backport.values.events import silent
 from backport.values.filecase import Resolution, Side
-from backport.values.rule import Additive, At, Climbed, Edit, Substitution, Take
+from backport.values.rule import Absent, Additive, At, Climbed, Edit, Substitution, Take
 from backport.values.rule import Side as Taken
 
 # Both sides change neighbouring lines: git's merge stops, and the ladder keeps both.
@@ -123,6 +123,48 @@ def test_a_resolution_of_another_path_is_not_taken(bench):
     sides = [{"a.c": text} for text in (BASE_C, OURS_C, THEIRS_C)]
     got = climbed(bench, sides, resolver=Invents(BOTH_C, path="b.c"))
     assert got.outcome is Outcome.CONFLICT
+
+
+def moved(bench, ours, *rules, there="old/a.c"):
+    """The pick of a change of new/a.c onto a target that has no such file, but another."""
+    sides = [{"new/a.c": BASE_C}, {there: ours, "b.c": "int b;\n"}, {"new/a.c": THEIRS_C}]
+    return climbed(bench, sides, *rules)
+
+
+def test_a_file_that_the_target_has_at_another_path_is_changed_there(bench):
+    got = moved(bench, OURS_C)
+    assert got.outcome is Outcome.RESOLVED
+    assert {path: text.decode() for path, text in files_of(bench.git, got.tree).items()} == {
+        "old/a.c": BOTH_C,
+        "b.c": "int b;\n",
+    }
+    assert (got.unaccounted, got.misshapen, got.conflicts) == ((), (), ())
+    assert got.merged_conflicts == ("new/a.c",)
+    (told,) = got.adaptations
+    assert (told.rule.id, told.path) == ("ladder-lines", "old/a.c")
+    assert "new/a.c is old/a.c here" in bench.git.commit(got.commit).message
+
+
+def test_what_a_moved_file_has_otherwise_than_upstreams_change_is_the_steps(bench):
+    """The accounting holds the other path against upstream's change of this one."""
+    (told,) = moved(bench, BASE_C).adaptations
+    assert not told.delta
+
+
+@pytest.mark.parametrize("there", ["old/b.c", "old/a.h"])
+def test_a_file_of_another_name_is_no_moved_one(bench, there):
+    got = moved(bench, OURS_C, there=there)
+    assert got.outcome is Outcome.CONFLICT
+    assert [c.path for c in got.conflicts] == ["new/a.c"]
+
+
+def test_a_rule_that_leaves_the_file_out_comes_first(bench):
+    text = BASE_C.replace("dock_count++", "dock_count--")
+    absent = rule(Absent("b.c"), paths=("new/a.c",), id="gone")
+    edit = rule(Edit(Substitution("int b;", "int c;")), paths=("b.c",), id="b")
+    got = moved(bench, text, absent, edit)
+    assert [(a.rule.id, a.path) for a in got.adaptations] == [("b", "b.c"), ("gone", "new/a.c")]
+    assert files_of(bench.git, got.tree)["old/a.c"].decode() == text
 
 
 def test_the_trees_answer_whole_words_of_sources_alone(bench):

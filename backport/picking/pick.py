@@ -9,7 +9,7 @@ from enum import StrEnum
 from backport.doors.git import Change, Entry, Git, Unmerged
 from backport.gates import form
 from backport.gates.accounting import Sides, Unaccounted, account, misplaced
-from backport.picking.climbing import GitTrees, Texts, climb, left_of
+from backport.picking.climbing import GitTrees, Texts, climb, left_of, record
 from backport.picking.provenance import COMMITTER, picked_message
 from backport.picking.resolve import (
     REGIONAL,
@@ -25,7 +25,7 @@ from backport.values.commit import Incoming, Person
 from backport.values.conflict import Conflict, Kind, Region, Segment, parse_markers, render, unended
 from backport.values.csource import join_lines, split_lines
 from backport.values.errors import RuleError
-from backport.values.filecase import Step
+from backport.values.filecase import FileCase, Step
 from backport.values.rule import Adaptation, LineDelta, Present, Question, Rule, has_word
 from backport.values.version import Version
 
@@ -141,7 +141,8 @@ class _Pick:
         self._tree = tree
         self._changes = git.changes(git.tree_of(incoming.parent), git.tree_of(incoming.commit))
         paths = self._paths(rules)
-        self._ours = git.entries(tree, paths) if paths else {}
+        self._ours = dict(git.entries(tree, paths)) if paths else {}
+        self._moved: dict[str, str] = {}  # upstream's path of a file, by the target's other one
         self._there = self._already(rules)
         touched = {change.path for change in self._changes}
         self._work = {p: PathWork(p, rules_of(p, rules, touched)) for p in paths}
@@ -239,7 +240,9 @@ class _Pick:
         entry = merged.get(item.path)
         segments = self._segments(item, entry)
         work = self._work[item.path]
-        if kind is Kind.DELETED_HERE and self._left_absent(work, item):
+        if kind is Kind.DELETED_HERE and (
+            self._left_absent(work, item) or self._made_elsewhere(item, merged)
+        ):
             self._places.append(item.path)
             merged[item.path] = None
             return
@@ -265,10 +268,29 @@ class _Pick:
             texts = left_of(segments)
         else:
             texts = Texts(*(self._lines(side) for side in (item.base, item.ours, item.theirs)))
+        return climb(self._resolver, self._trees(), work, texts)
+
+    def _made_elsewhere(self, item: Unmerged, merged: dict[str, Entry | None]) -> bool:
+        """Whether the resolver makes a change where the target has the file at another path."""
+        if self._resolver is None:
+            return False
+        base, theirs = (self._lines(side) for side in (item.base, item.theirs))
+        case = FileCase(item.path, join_lines(base), None, join_lines(theirs))
+        done = self._resolver.resolve(case, self._trees())
+        entry = done and self._git.entry(self._tree, done.path)
+        if done is None or done.text is None or not entry or done.path in self._work:
+            return False
+        work = self._work[done.path] = PathWork(done.path, ())
+        self._ours[done.path], self._moved[done.path] = entry, item.path
+        record(work, done, Texts(base, self._lines(entry), theirs), split_lines(done.text))
+        merged[done.path] = Entry(entry.mode, self._git.write_blob(done.text))
+        return True
+
+    def _trees(self) -> GitTrees:
         before, after = (
             self._git.tree_of(rev) for rev in (self._incoming.parent, self._incoming.commit)
         )
-        return climb(self._resolver, GitTrees(self._git, before, self._tree, after), work, texts)
+        return GitTrees(self._git, before, self._tree, after)
 
     def _left_absent(self, work: PathWork, item: Unmerged) -> bool:
         edited = {path for path, other in self._work.items() if other.of_merged()}
@@ -309,19 +331,22 @@ class _Pick:
 
     def _sides(self, merged: Mapping[str, Entry | None], left: set[str]) -> list[Sides]:
         changes = {c.path: c for c in self._changes}
+        paths = sorted({*changes, *merged} - left - set(self._moved.values()))
+        by_path = {path: changes.get(self._moved.get(path, path)) for path in paths}
         return [
             Sides(
                 path,
-                base=self._lines(changes[path].old if path in changes else None),
+                base=self._lines(change.old if change else None),
                 ours=self._lines(self._ours.get(path)),
-                theirs=self._lines(changes[path].new if path in changes else None),
+                theirs=self._lines(change.new if change else None),
                 result=self._lines(merged.get(path)),
             )
-            for path in sorted({*changes, *merged} - left)
+            for path, change in by_path.items()
         ]
 
     def _misplaced(self, sides: Sides, theirs: Mapping[str, Entry | None]) -> list[Unaccounted]:
-        adapted = replace(sides, theirs=self._lines(theirs.get(sides.path)))
+        upstreams = self._moved.get(sides.path, sides.path)
+        adapted = replace(sides, theirs=self._lines(theirs.get(upstreams)))
         return misplaced(adapted, self._work[sides.path].placed)
 
     def _deltas(self, path: str) -> list[LineDelta]:
