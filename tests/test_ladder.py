@@ -45,6 +45,19 @@ def test_changes_that_touch_but_do_not_overlap_are_both_kept():
     assert (step, text) == ("lines", swapped(ours, CHECK))
 
 
+@pytest.mark.parametrize(
+    ("line", "brought", "own"),
+    [
+        ("\tif (left < 0)\n", "\ttoy_lock(toy);\n\tif (left < 0)\n", ("left < 0", "left <= 0")),
+        ("= toy->room;\n", "= toy->room;\n\tint more = 1;\n", ("toy->room", "0")),
+    ],
+)
+def test_what_the_target_has_beside_a_change_of_its_own_does_not_come_twice(line, brought, own):
+    theirs = swapped(SEND, (line, brought))
+    ours = swapped(theirs, own)
+    assert resolved(SEND, ours, theirs) == (APPLIED, ours)
+
+
 def test_what_both_sides_put_at_one_place_is_left():
     ours = swapped(SEND, ("\tif (left", "\ttoy_lock(toy);\n\tif (left"))
     theirs = swapped(SEND, ("\tif (left", "\ttoy_wait(toy);\n\tif (left"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backport.values.conflict import Region, Segment
 from backport.values.linediff import Delta, deltas
+
+_TELLS = re.compile(r"\w")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,11 @@ def clashes(
     """What either side changed, in order; changes that overlap are one."""
     mine, yours = deltas(base, ours), deltas(base, theirs)
     edits = sorted(
-        [*((d, 0) for d in mine), *((d, 1) for d in yours)], key=lambda e: (e[0].a1, e[0].a2)
+        [
+            *((d, 0) for d in mine if not _is_brought(d, ours, yours, theirs)),
+            *((d, 1) for d in yours if not _is_brought(d, theirs, mine, ours)),
+        ],
+        key=lambda e: (e[0].a1, e[0].a2),
     )
     group: list[tuple[Delta, int]] = []
     end = -1
@@ -75,6 +82,22 @@ def clashes(
         end = max(end, edit[0].a2)
     if group:
         yield _clash(base, (ours, theirs), group, end)
+
+
+def _is_brought(
+    addition: Delta, mine: Sequence[str], others: Sequence[Delta], theirs: Sequence[str]
+) -> bool:
+    """Whether the other side, in a change that touches an addition, brings just that as well."""
+    place, lines = addition.a1, tuple(mine[addition.b1 : addition.b2])
+    if addition.a2 > place or not any(map(_TELLS.search, lines)):
+        return False
+    for other in others:
+        brings = tuple(theirs[other.b1 : other.b2])
+        if other.a1 == place < other.a2 and brings[: len(lines)] == lines:
+            return True
+        if other.a1 < place == other.a2 and brings[-len(lines) :] == lines:
+            return True
+    return False
 
 
 def _meets(delta: Delta, end: int, *, apart: bool) -> bool:
