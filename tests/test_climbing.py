@@ -125,6 +125,13 @@ def test_a_resolution_of_another_path_is_not_taken(bench):
     assert got.outcome is Outcome.CONFLICT
 
 
+def test_a_change_that_only_the_ladder_finds_here_is_applied_already_and_not_dropped(bench):
+    ours = OURS_C.replace("\tdock_count++;\n", "\tdock_count++;\n\tdock_door(dock);\n")
+    got = climbed(bench, [{"a.c": text} for text in (BASE_C, ours, THEIRS_C)])
+    assert (got.outcome, got.commit) == (Outcome.ALREADY, "")
+    assert [a.rule.id for a in got.adaptations] == ["ladder-applied"]
+
+
 def moved(bench, ours, *rules, there="old/a.c"):
     """The pick of a change of new/a.c onto a target that has no such file, but another."""
     sides = [{"new/a.c": BASE_C}, {there: ours, "b.c": "int b;\n"}, {"new/a.c": THEIRS_C}]

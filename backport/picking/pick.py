@@ -26,8 +26,10 @@ from backport.values.conflict import Conflict, Kind, Region, Segment, parse_mark
 from backport.values.csource import join_lines, split_lines
 from backport.values.errors import RuleError
 from backport.values.filecase import FileCase, Step
-from backport.values.rule import Adaptation, LineDelta, Present, Question, Rule, has_word
+from backport.values.rule import Adaptation, Climbed, LineDelta, Present, Question, Rule, has_word
 from backport.values.version import Version
+
+_APPLIED = Climbed("applied")  # the step that finds upstream's change in the target
 
 
 class Outcome(StrEnum):
@@ -192,7 +194,8 @@ class _Pick:
         if not self._changes:
             return Outcome.EMPTY
         if tree == self._tree:
-            return Outcome.DROPPED if fired and not self._there else Outcome.ALREADY
+            by_rule = any(adaptation.rule.action != _APPLIED for adaptation in fired)
+            return Outcome.DROPPED if by_rule and not self._there else Outcome.ALREADY
         return Outcome.RESOLVED if fired or self._places else Outcome.CLEAN
 
     # -- steps
