@@ -51,7 +51,7 @@ def _read(lines: tuple[str, ...]) -> Code:
 @dataclass(frozen=True)
 class Local:
     """A variable that line `number` (from 0) of a file declares, the first one of that line; its
-    type is without qualifiers of storage and without stars."""
+    type is with qualifiers and without stars."""
 
     name: str
     type: str

@@ -62,18 +62,19 @@ def without_bool(scene: Scene) -> Iterator[Finding]:
     """The first `bool` of a file to which <stdbool.h> comes by upstream's includes alone. What a
     header needs may come from who includes it."""
     for file in scene.files:
-        for number in sorted(file.added) if file.path.endswith(".c") else ():
-            new = _BOOL & set(WORD.findall(file.result.plain[number - 1])) - file.ours.words
-            if new and not file.ours.words & _BOOL:
-                here, there = (
-                    view.includes_alien(file.path, _STDBOOL)
-                    for view in (scene.target, scene.upstream)
-                )
-                if there and not here:
-                    (name, *_) = sorted(new)
-                    said = f"{name} needs <{_STDBOOL}>, which only upstream's file includes"
-                    yield Finding(Sort.REACH, file.path, number, name, said)
-                break
+        if not file.path.endswith(".c") or file.ours.words & _BOOL:
+            continue
+        new = ((n, _BOOL & set(WORD.findall(file.result.plain[n - 1]))) for n in sorted(file.added))
+        first = next(((n, min(names)) for n, names in new if names), None)
+        upstream, target = scene.upstream, scene.target
+        if (
+            first
+            and upstream.includes_alien(file.path, _STDBOOL)
+            and not target.includes_alien(file.path, _STDBOOL)
+        ):
+            number, name = first
+            said = f"{name} needs <{_STDBOOL}>, which only upstream's file includes"
+            yield Finding(Sort.REACH, file.path, number, name, said)
 
 
 def _home(view: View, file: File, name: str) -> str:
