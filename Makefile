@@ -23,7 +23,7 @@ run: setup
 test check: PACKAGES += $(TEST_PACKAGES)
 
 test: setup
-	$(VENV)/bin/python -m pytest -q -n 2 -m "not e2e"
+	$(VENV)/bin/python -m pytest -q -n 3 -m "not e2e"
 	$(VENV)/bin/python -m pytest -q -m e2e
 
 check: setup
