@@ -222,6 +222,19 @@ def test_how_near_a_different_one_comes(path, human, how):
     assert near(path, LOG, human) is how
 
 
+def test_a_conflict_that_was_committed_with_its_markers_is_no_resolution(tmp_path):
+    made = Story(tmp_path / "open.git")
+    first = made.add("first", files={"a.c": berth("log(1);")})
+    made.branch("stable", first)
+    sha = made.add("two", files={"a.c": berth("log(2);")})
+    made.add("other", files={"a.c": berth("log(3);")}, branch="stable")
+    text = berth("<<<<<<< HEAD", "log(3);", "=======", "log(2);", ">>>>>>> two").replace("\t", "")
+    made.add("two", f"(cherry picked from commit {sha})", {"a.c": text}, branch="stable")
+    (pair,) = pairs_of(made)
+    (file,) = Replayer(Odb(made.path), {}).replay(pair).files
+    assert (file.landing, dict(file.answers)) == (Landing.OPEN, {})
+
+
 _HALF = "int {}(int a)\n{{{{\n\tuse(a);\n{{}}\treturn a;\n}}}}\n"
 TWO = _HALF.format("up") + "\n" + _HALF.format("down")
 

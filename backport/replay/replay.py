@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from backport.doors.odb import Odb
+from backport.gates.form import MARKERS
 from backport.ladder.ladder import Sibling, climb
 from backport.replay.around import Trees, Words
 from backport.replay.likeness import Match, Near, compared, near
@@ -19,6 +20,7 @@ from backport.replay.pairs import Pair
 from backport.replay.peers import PEERS, Peer
 from backport.soundness.findings import Landed, Sort
 from backport.soundness.judge import judge
+from backport.values.csource import split_lines
 from backport.values.filecase import FileCase
 from backport.values.gitformat import Change, Entry, kind_of
 
@@ -32,6 +34,7 @@ class Landing(StrEnum):
     ALREADY = "already"
     CLEAN = "clean"
     CONFLICT = "conflict"
+    OPEN = "open"  # ... and the human committed the conflict, markers and all
     ABSENT = "absent"  # the target has no such file
     OTHER = "other"  # added or deleted on one side, or no text
 
@@ -147,6 +150,8 @@ class Replayer:
     def _compared(self, pair: Pair, file: _Plain, trees: Trees) -> FileResult:
         path = file.change.path
         human = self._odb.read(pair.backport, path)
+        if file.landing is Landing.CONFLICT and _is_open(human):
+            return FileResult(path, Landing.OPEN)
         if file.landing is Landing.CONFLICT:
             answers = dict(self._answers(pair, file, trees, human))
             return FileResult(path, file.landing, answers=answers)
@@ -183,6 +188,11 @@ class Replayer:
                 if before is not None and after is not None:
                     found.append(Sibling(other.backport, before, after))
         return found
+
+
+def _is_open(data: bytes | None) -> bool:
+    """Whether a text is no resolution: bots commit the conflict, and who ends it does so later."""
+    return data is not None and any(line.startswith(MARKERS) for line in split_lines(data))
 
 
 def _climbed(
