@@ -28,7 +28,7 @@ from backport.values.csource import Lines, join_lines, split_lines
 from backport.values.filecase import Around, FileCase, Resolution, Side
 from backport.values.linediff import deltas
 
-RECIPE = 5  # part of the key of every pick that asks it: raise it when an answer changes
+RECIPE = 6  # part of the key of every pick that asks it: raise it when an answer changes
 APPLIED, SIBLING, HUNKS = "applied", "sibling", "hunks"
 LINES, WORDS = "lines", "words"
 # Lines that upstream changes in a file, beyond which a result is wrong too often.
