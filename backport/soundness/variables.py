@@ -16,6 +16,7 @@ _DECLARED = re.compile(
     r"(\w+)\s*(?:\[[^]]*\]\s*)*(?=[;,=):])|,\s*\**(\w+)\s*(?=[;,=])|^\s*(\w+)\s*:(?!:)",
     re.MULTILINE,
 )
+_FREE = re.compile(r"(?<![\w.>])[A-Za-z_]\w*")
 _NUMBER = re.compile(
     r"(?:const |volatile )*(?:unsigned )?(?:u?int\d*(?:_t)?|[su]\d+|long|short|char|size_t|bool)"
 )
@@ -23,23 +24,30 @@ _NUMBER = re.compile(
 _PLAIN = frozenset({"true", "false", "NULL", "default"})
 
 
+_Spans = tuple[Span, Span, Span]  # of one function in upstream's file, the target's, the result
+
+
 def undeclared(scene: Scene) -> Iterator[Finding]:
     """Variables and labels that upstream's function declares, and the target's does not; and those
     of which the pick takes the declaration away, and not every use."""
     for file in scene.files:
-        if not file.is_merged or file.ours.lines == file.result.lines:
-            continue
-        theirs, ours, result = (text.functions for text in (file.theirs, file.ours, file.result))
-        for name, span in result.items():
-            if name in theirs and name in ours and _changed(file, ours[name], span):
-                yield from _undeclared(file, name, (theirs[name], ours[name], span))
+        for name, spans in _changed(file):
+            yield from _undeclared(file, name, spans)
 
 
-def _changed(file: File, ours: Span, span: Span) -> bool:
-    return file.ours.lines[slice(*ours)] != file.result.lines[slice(*span)]
+def _changed(file: File) -> Iterator[tuple[str, _Spans]]:
+    """The functions of the target that the pick changes, where upstream's file has them too."""
+    if not file.is_merged or file.ours.lines == file.result.lines:
+        return
+    theirs, ours = file.theirs.functions, file.ours.functions
+    for name, span in file.result.functions.items():
+        if name in theirs and name in ours:
+            was = ours[name]
+            if file.ours.lines[slice(*was)] != file.result.lines[slice(*span)]:
+                yield name, (theirs[name], was, span)
 
 
-def _undeclared(file: File, name: str, spans: tuple[Span, Span, Span]) -> Iterator[Finding]:
+def _undeclared(file: File, name: str, spans: _Spans) -> Iterator[Finding]:
     theirs, ours, span = spans
     has, had = _declared(file.result, span), _declared(file.ours, ours)
     foreign, orphaned = _declared(file.theirs, theirs) - had - has, had - has
@@ -57,9 +65,7 @@ def _undeclared(file: File, name: str, spans: tuple[Span, Span, Span]) -> Iterat
 
 def _free(line: str) -> frozenset[str]:
     """The words of a line that are no members."""
-    return (
-        frozenset(re.findall(r"(?<![\w.>])[A-Za-z_]\w*", line)) if "#" not in line else frozenset()
-    )
+    return frozenset(_FREE.findall(line)) if "#" not in line else frozenset()
 
 
 def _declared(text: Text, span: Span) -> frozenset[str]:
@@ -78,24 +84,22 @@ def idle(scene: Scene) -> Iterator[Finding]:
     """Variables and parameters of which the pick takes the last use, and upstream's function has
     more of them."""
     for file in scene.files:
-        if not file.is_merged or file.ours.lines == file.result.lines:
-            continue
-        theirs, ours, result = (text.functions for text in (file.theirs, file.ours, file.result))
-        for name in result.keys() & ours.keys() & theirs.keys():
-            if _changed(file, ours[name], result[name]):
-                left = _uses(file.ours, ours[name]) & _uses(file.theirs, theirs[name])
-                for word in sorted(left & _own(file.result, result[name])):
-                    if word not in _uses(file.result, result[name]):
-                        said = f"{name}() no longer uses {word}; upstream's does"
-                        number = result[name][0] + 1
-                        yield Finding(Sort.LOCAL, file.path, number, word, said)
+        for name, (theirs, ours, span) in _changed(file):
+            left = _uses(file.ours, ours) & _uses(file.theirs, theirs) & _own(file.result, span)
+            for word in sorted(left - _uses(file.result, span)):
+                said = f"{name}() no longer uses {word}; upstream's does"
+                yield Finding(Sort.LOCAL, file.path, span[0] + 1, word, said)
 
 
 def _own(text: Text, span: Span) -> frozenset[str]:
     """The parameters and variables of a function."""
-    head = " ".join(text.plain[n] for n in range(*span) if not text.depths[n])
-    found = re.findall(r"(\w+)\s*(?:\[[^]]*\]\s*)*[,)]", head)
+    found = re.findall(r"(\w+)\s*(?:\[[^]]*\]\s*)*[,)]", _head(text, span))
     return frozenset([*found, *(one.name for one in text.locals(span))]) - {"void"}
+
+
+def _head(text: Text, span: Span) -> str:
+    """What stands before a function's block."""
+    return " ".join(text.plain[n] for n in range(*span) if not text.depths[n])
 
 
 def _uses(text: Text, span: Span) -> frozenset[str]:
@@ -104,7 +108,7 @@ def _uses(text: Text, span: Span) -> frozenset[str]:
     declared = {one.number: one.name for one in text.locals(span)}
     for number in range(*span):
         if text.depths[number] or text.plain[number].lstrip().startswith("}"):
-            words = re.findall(r"(?<![\w.>])[A-Za-z_]\w*", text.plain[number])
+            words = _FREE.findall(text.plain[number])
             found += [word for word in words if word != declared.get(number)]
     return frozenset(found)
 
@@ -115,11 +119,13 @@ def misused(scene: Scene) -> Iterator[Finding]:
     for file in scene.files:
         if not file.is_merged or not file.added:
             continue
-        theirs, result = file.theirs.functions, file.result.functions
-        for name in result.keys() & theirs.keys():
-            upstream, here = _locals(file.theirs, theirs[name]), _locals(file.result, result[name])
+        theirs = file.theirs.functions
+        for name, span in file.result.functions.items():
+            if name not in theirs or file.added.isdisjoint(range(span[0] + 1, span[1] + 1)):
+                continue
+            upstream, here = _locals(file.theirs, theirs[name]), _locals(file.result, span)
             for word in sorted(here.keys() & upstream.keys()):
-                yield from _misused(file, name, result[name], (upstream[word], here[word]))
+                yield from _misused(file, name, span, (upstream[word], here[word]))
 
 
 _Pair = tuple[list[Local], list[Local]]
@@ -148,8 +154,8 @@ def _locals(text: Text, span: Span) -> dict[str, list[Local]]:
     found: dict[str, list[Local]] = {}
     for one in text.locals(span):
         found.setdefault(one.name, []).append(one)
-    head = " ".join(text.plain[n] for n in range(*span) if not text.depths[n])
-    return {word: some for word, some in found.items() if word not in WORD.findall(head)}
+    head = frozenset(WORD.findall(_head(text, span)))
+    return {word: some for word, some in found.items() if word not in head}
 
 
 def _reaches(text: Text, one: Local, number: int) -> bool:
